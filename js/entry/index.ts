@@ -1,0 +1,87 @@
+/** anywidget's door: the only file that knows the notebook. */
+import "../ui/theme.css";
+import "../ui/ui.css";
+import "../views/saliency/saliency.css";
+import { Host } from "../host/host.js";
+import type { Port } from "../host/port.js";
+import { react } from "../lib/lifetime.js";
+import { DEFAULTS, type Traits } from "../lib/wire.js";
+import { SaliencyView } from "../views/saliency/index.js";
+
+// biome-ignore lint/suspicious/noExplicitAny: Backbone's events carry what they like
+type Listener = (...args: any[]) => void;
+
+/** The part of anywidget's model that is used. */
+export interface Model {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  on(name: string, callback: Listener): void;
+  off(name: string, callback: Listener): void;
+  send(content: object, callbacks?: unknown, buffers?: ArrayBufferView[]): void;
+}
+
+export interface Context {
+  model: Model;
+  signal?: AbortSignal;
+}
+
+function listen(model: Model, life: AbortSignal, name: string, callback: Listener): void {
+  model.on(name, callback);
+  life.addEventListener("abort", () => model.off(name, callback), { once: true });
+}
+
+function portOf(model: Model): Port {
+  return {
+    get: <K extends keyof Traits>(name: K) => model.get(name) as Traits[K] | undefined,
+    write(partial) {
+      for (const [name, value] of Object.entries(partial)) model.set(name, value);
+      model.save_changes();
+    },
+    send: (message) => model.send(message),
+    onTrait(life, changed) {
+      for (const name of Object.keys(DEFAULTS) as (keyof Traits)[]) {
+        listen(model, life, `change:${name}`, () => changed(name));
+      }
+    },
+    onMessage: (life, arrived) => listen(model, life, "msg:custom", arrived),
+  };
+}
+
+/** One host for all views of a model. */
+export default function widget() {
+  let host: Host | undefined;
+
+  function initialize({ model, signal }: Context): () => void {
+    const life = new AbortController();
+    signal?.addEventListener("abort", () => life.abort(), { once: true });
+    host = new Host(portOf(model), life.signal);
+    return () => life.abort();
+  }
+
+  function render({ el, signal }: Context & { el: HTMLElement }): () => void {
+    if (!host) throw new Error("saliscope: render was called before initialize.");
+    const life = new AbortController();
+    signal?.addEventListener("abort", () => life.abort(), { once: true });
+    show(host, el, life.signal);
+    host.open();
+    return () => life.abort();
+  }
+
+  return { initialize, render };
+}
+
+function show(host: Host, el: HTMLElement, life: AbortSignal): void {
+  const view = new SaliencyView(el, {
+    onCommit: (partial) => host.commit(partial),
+    onRequest: (kind) => host.request(kind),
+  });
+  const { info, state, drawable, luts, problem, traits } = host;
+  react(life, () => view.update({ info: info.value }));
+  react(life, () => view.update({ state: state.value }));
+  react(life, () => view.update({ luts: luts.value }));
+  react(life, () => view.update({ drawable: drawable.value }));
+  react(life, () => view.update({ problem: problem.value }));
+  react(life, () => view.update({ traits: traits.value }));
+  life.addEventListener("abort", () => view.destroy(), { once: true });
+}

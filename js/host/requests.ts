@@ -1,0 +1,51 @@
+/** Requests to the kernel: each has an id and gets exactly one answer. */
+
+export interface Answer {
+  answer: string;
+  status: "ok" | "error" | "cancelled";
+  error?: { type: string; message: string };
+}
+
+export class Requests {
+  readonly #open = new Map<string, (answer: Answer) => void>();
+
+  constructor(
+    private readonly send: (message: object) => void,
+    life: AbortSignal,
+  ) {
+    life.addEventListener("abort", () => this.#cancelAll(), { once: true });
+  }
+
+  /** Resolves with the kernel's answer, or as cancelled when the page lets go first. */
+  ask(request: string, extra: object = {}): Promise<Answer> {
+    const id = newId();
+    return new Promise((resolve) => {
+      this.#open.set(id, resolve);
+      this.send({ id, request, ...extra });
+    });
+  }
+
+  /** `false` for an answer to nothing: a second one, or another page's. */
+  settle(answer: Answer): boolean {
+    const resolve = this.#open.get(answer.answer);
+    if (!resolve) return false;
+    this.#open.delete(answer.answer);
+    resolve(answer);
+    return true;
+  }
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  #cancelAll(): void {
+    for (const [id, resolve] of this.#open) resolve({ answer: id, status: "cancelled" });
+    this.#open.clear();
+  }
+}
+
+/** 128 random bits; `crypto.randomUUID` is missing where a notebook is served by plain http. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

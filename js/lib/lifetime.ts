@@ -1,0 +1,36 @@
+/**
+ * Everything that has to end ends by one `AbortSignal`: effects, listeners, observers, frames.
+ * A view makes one controller, hands its signal on, and aborts it in `destroy()`.
+ */
+import { effect } from "@preact/signals-core";
+
+export { batch, computed, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+
+/** Runs `fn` now and whenever a signal it read changes, until `life` ends; what it returns cleans up. */
+// biome-ignore lint/suspicious/noConfusingVoidType: most effects have nothing to clean up
+export function react(life: AbortSignal, fn: () => void | (() => void)): void {
+  if (life.aborted) return;
+  life.addEventListener("abort", effect(fn), { once: true });
+}
+
+/** Calls `draw` at most once a frame however often it is asked for; nothing is drawn after the end. */
+export function perFrame(life: AbortSignal, draw: () => void): () => void {
+  let handle = 0;
+  life.addEventListener("abort", () => cancelAnimationFrame(handle), { once: true });
+  const run = () => {
+    handle = 0;
+    draw();
+  };
+  return () => {
+    if (!handle && !life.aborted) handle = requestAnimationFrame(run);
+  };
+}
+
+/** Width of an element now and whenever it changes: never the window's. */
+export function watchWidth(life: AbortSignal, element: Element, changed: (width: number) => void): void {
+  const observer = new ResizeObserver((entries) => {
+    for (const entry of entries) changed(entry.contentRect.width);
+  });
+  observer.observe(element);
+  life.addEventListener("abort", () => observer.disconnect(), { once: true });
+}

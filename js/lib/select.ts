@@ -1,0 +1,38 @@
+/** Order statistics without a full sort: a threshold must follow the hand at 60 frames a second. */
+
+/**
+ * The k-th largest of the first `n` values, k from 1. Reorders `values`.
+ *
+ * Hoare's partition: both scans stop at values equal to the pivot, so a map that is mostly zero
+ * (Grad-CAM after its ReLU) still splits in halves.
+ */
+export function kthLargest(values: Float64Array, n: number, k: number): number {
+  const rank = n - k; // position in ascending order
+  let low = 0;
+  let high = n - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >> 1];
+    let left = low;
+    let right = high;
+    while (left <= right) {
+      while (values[left] < pivot) left++;
+      while (values[right] > pivot) right--;
+      if (left <= right) {
+        const swap = values[left];
+        values[left++] = values[right];
+        values[right--] = swap;
+      }
+    }
+    if (rank <= right) high = right;
+    else if (rank >= left) low = left;
+    else break;
+  }
+  return values[rank];
+}
+
+/** Position between sorted `nodes`: the last index whose node is <= `at`, or -1 before the first. */
+export function lastAtMost(nodes: ArrayLike<number>, at: number): number {
+  let index = -1;
+  while (index + 1 < nodes.length && nodes[index + 1] <= at) index++;
+  return index;
+}

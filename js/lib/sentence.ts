@@ -1,0 +1,28 @@
+/** The completeness of a path method in words: two curves need a sentence that says what they mean. */
+import { number, percent, signed, withUnit } from "./format.js";
+import type { Result } from "./wire.js";
+
+export function explained(result: Result): string {
+  const { completeness: c, unit } = result;
+  if (!c) return "";
+  const start = result.path ? result.path.baseline_score : result.score - c.change;
+  const change = `${number(start)} \u2192 ${number(result.score)}`;
+  if (c.share === null) {
+    return (
+      `The score hardly changes along the path (${change}), so no share of it can be given. ` +
+      `The attributions sum to ${signed(c.sum)}; gap ${withUnit(signed(c.delta), unit)}.`
+    );
+  }
+  const gap = c.change === 0 ? Math.abs(1 - c.share) : Math.abs(c.delta / c.change);
+  const verb = c.share > 1.0005 ? "add up to" : "explain";
+  return `The attributions ${verb} ${percent(c.share)} of the change in score (${change}); gap ${percent(gap)}.`;
+}
+
+/** Whether more steps would still change the map; empty where that was not measured. */
+export function converged(result: Result): string {
+  const change = result.completeness?.map_change;
+  if (change === null || change === undefined) return "";
+  const steps = result.steps;
+  if (!steps || steps < 2) return `Twice the steps changed the map by ${percent(change)}.`;
+  return `From ${Math.floor(steps / 2)} to ${steps} steps the map changed by ${percent(change)}.`;
+}

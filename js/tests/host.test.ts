@@ -1,0 +1,196 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { addPart, blob, hashes } from "../host/blobs.js";
+import { Host } from "../host/host.js";
+import { deliverBlobs, frame, INFO, StubPort } from "./stubs.js";
+
+const KEY = Symbol.for("saliscope");
+const page = globalThis as { [KEY]?: { claims: Set<unknown>; parts: Map<string, unknown> } };
+
+let life: AbortController;
+let port: StubPort;
+let host: Host;
+
+beforeEach(() => {
+  life = new AbortController();
+  port = new StubPort();
+  host = new Host(port, life.signal);
+});
+afterEach(() => life.abort());
+
+describe("requests", () => {
+  test("hello goes out once, with the blobs that the page has", () => {
+    deliverBlobs(port);
+    host.open();
+    host.open();
+    expect(port.sent).toHaveLength(1);
+    expect(port.sent[0]).toMatchObject({ request: "hello", have: ["picture", "map"] });
+    expect(port.sent[0].id).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  test("an answer is taken once, and only by its own request", async () => {
+    host.request("cancel");
+    host.request("refine");
+    expect(new Set(port.sent.map(({ id }) => id)).size).toBe(2);
+    port.answer("cancel", { status: "error", error: { type: "X", message: "first" } });
+    await frame();
+    port.answer("cancel", { status: "error", error: { type: "X", message: "second" } });
+    port.deliver({ answer: "nobody", status: "error", error: { type: "X", message: "third" } });
+    await frame();
+    expect(host.problem.value).toBe("first");
+  });
+
+  test("a cancelled request is no problem", async () => {
+    host.request("refine");
+    port.answer("refine", { status: "cancelled" });
+    await frame();
+    expect(host.problem.value).toBeNull();
+  });
+});
+
+describe("results", () => {
+  test("a result with its blobs is drawn", async () => {
+    deliverBlobs(port);
+    port.result();
+    await frame();
+    const drawable = host.drawable.value;
+    expect([drawable?.width, drawable?.height]).toEqual([2, 1]);
+    expect([...(drawable?.map.data ?? [])]).toEqual([1, -1]);
+    expect(port.sent).toEqual([]);
+  });
+
+  test("a lost blob is asked for again, and the result drawn when it came", async () => {
+    port.blob("picture", new Uint8Array(6), [1, 2, 3]);
+    port.result();
+    expect(port.sent).toMatchObject([{ request: "blobs", hashes: ["map"] }]);
+    expect(host.drawable.value).toBeNull();
+    deliverBlobs(port);
+    port.answer("blobs");
+    await frame();
+    expect(host.drawable.value?.result.map).toBe("map");
+  });
+
+  test("a blob that is gone for good leaves the last picture and says so", async () => {
+    deliverBlobs(port);
+    port.result();
+    await frame();
+    port.result({ job: 2, map: "gone" });
+    port.answer("blobs");
+    await frame();
+    expect(host.drawable.value?.result.job).toBe(1);
+    expect(host.problem.value).toContain("no longer has the data");
+  });
+
+  test("a blob of the wrong size counts as lost", () => {
+    port.blob("picture", new Uint8Array(6), [1, 2, 3]);
+    port.blob("map", new Uint16Array(3), [1, 2]);
+    port.result();
+    expect(port.sent).toMatchObject([{ request: "blobs", hashes: ["map"] }]);
+  });
+
+  test("results and states of an older job are ignored", async () => {
+    deliverBlobs(port);
+    port.state({ job: 5 });
+    port.result({ job: 4 });
+    port.state({ job: 4, text: "old" });
+    await frame();
+    expect(host.drawable.value).toBeNull();
+    expect(host.state.value).toMatchObject({ job: 5, text: "" });
+    port.result({ job: 5 });
+    await frame();
+    expect(host.drawable.value?.result.job).toBe(5);
+  });
+
+  test("a preview that waited for its blob does not replace the later result", async () => {
+    deliverBlobs(port);
+    port.result({ stage: "preview", map: "late" });
+    port.result({ stage: "final" });
+    await frame();
+    port.blob("late", new Uint16Array(2), [1, 2]);
+    port.answer("blobs");
+    await frame();
+    expect(host.drawable.value?.result.stage).toBe("final");
+  });
+
+  test("a job that ended while its blob was fetched is not drawn", async () => {
+    port.blob("picture", new Uint8Array(6), [1, 2, 3]);
+    port.result();
+    port.state({ job: 2 });
+    deliverBlobs(port);
+    port.answer("blobs");
+    await frame();
+    expect(host.drawable.value).toBeNull();
+  });
+
+  test("colour maps come with the info, or are asked for after the hello", async () => {
+    host.open();
+    port.deliver({ event: "info", info: INFO });
+    expect(host.luts.value).toEqual({});
+    port.answer("hello");
+    await frame();
+    expect(port.sent[1]).toMatchObject({ request: "blobs", hashes: ["lut"] });
+    port.blob("lut", new Uint8Array(771), [257, 3]);
+    port.answer("blobs");
+    await frame();
+    expect(Object.keys(host.luts.value)).toEqual(["diverging"]);
+  });
+});
+
+describe("traits", () => {
+  test("Python's changes arrive, the page's go out as one message", () => {
+    port.values.alpha = 0.4;
+    port.change("alpha");
+    expect(host.traits.value.alpha).toBe(0.4);
+    host.commit({ alpha: 0.5, sign: "positive" });
+    expect(port.written).toEqual([{ alpha: 0.5, sign: "positive" }]);
+    expect(host.traits.value).toMatchObject({ alpha: 0.5, sign: "positive" });
+  });
+});
+
+describe("the blob store", () => {
+  const header = { hash: "h", dtype: "uint8" as const, shape: [4], scale: 1, parts: 2 };
+
+  test("joins parts in their order, however they come, from unaligned memory", () => {
+    const memory = new Uint8Array([0, 1, 2, 3, 4]);
+    expect(addPart({ ...header, part: 1 }, memory.subarray(3))).toBe(false);
+    expect(blob("h")).toBeUndefined();
+    expect(addPart({ ...header, part: 0 }, memory.subarray(1, 3))).toBe(true);
+    expect([...(blob("h")?.data ?? [])]).toEqual([1, 2, 3, 4]);
+  });
+
+  test("is one for the page, and goes with its last user", () => {
+    const second = new AbortController();
+    const other = new StubPort();
+    const otherHost = new Host(other, second.signal);
+    deliverBlobs(port);
+    other.result();
+    expect(other.sent).toEqual([]);
+    expect(page[KEY]?.claims.size).toBe(2);
+    second.abort();
+    expect(otherHost.problem.value).toBeNull();
+    expect(hashes()).toEqual(expect.arrayContaining(["picture", "map"]));
+    life.abort();
+    expect(page[KEY]).toBeUndefined();
+    expect(hashes()).toEqual([]);
+  });
+
+  test("drops what nobody shows when it grows too large, and nothing else", async () => {
+    deliverBlobs(port);
+    port.result();
+    await frame();
+    const big = 60 * 2 ** 20;
+    for (const hash of ["a", "b", "c", "d"]) port.blob(hash, new Uint8Array(big), [big]);
+    expect(hashes().sort()).toEqual(["b", "c", "d", "map", "picture"]);
+  });
+});
+
+test("the end releases every listener and settles every request", async () => {
+  host.open();
+  expect(port.listening).toBe(2);
+  life.abort();
+  await frame();
+  expect(port.listening).toBe(0);
+  deliverBlobs(port);
+  port.result();
+  await frame();
+  expect(host.drawable.value).toBeNull();
+});

@@ -1,0 +1,75 @@
+/** One of a few (segmented control, chips) or one of many (select). */
+import { html, nothing, type TemplateResult } from "lit-html";
+
+export interface Option<T extends string> {
+  value: T;
+  label: string;
+  /** Spoken and shown on hover where the label is a sign. */
+  title?: string;
+  testid?: string;
+  /** Class of a small swatch before the label. */
+  swatch?: string;
+}
+
+export interface ChoiceProps<T extends string> {
+  label: string;
+  value: T;
+  options: Option<T>[];
+  testid?: string;
+  onChange(value: T): void;
+}
+
+const STEP: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
+/** A radio group in a row: one tab stop, arrows move the choice. */
+export function segmented<T extends string>(props: ChoiceProps<T>, look = "segmented"): TemplateResult {
+  const chosen = props.options.findIndex((option) => option.value === props.value);
+  return html`<div
+    class=${look}
+    role="radiogroup"
+    aria-label=${props.label}
+    data-testid=${props.testid ?? nothing}
+    data-value=${props.value}
+    @keydown=${(event: KeyboardEvent) => walk(event, props, chosen)}
+  >
+    ${props.options.map(
+      (option, i) => html`<button
+        type="button"
+        role="radio"
+        aria-checked=${option.value === props.value ? "true" : "false"}
+        aria-label=${option.title ?? nothing}
+        title=${option.title ?? nothing}
+        tabindex=${i === Math.max(0, chosen) ? 0 : -1}
+        data-testid=${option.testid ?? nothing}
+        @click=${() => props.onChange(option.value)}
+      >
+        ${option.swatch ? html`<i class="swatch ${option.swatch}"></i>` : nothing}${option.label}
+      </button>`,
+    )}
+  </div>`;
+}
+
+function walk<T extends string>(event: KeyboardEvent, props: ChoiceProps<T>, chosen: number): void {
+  const step = STEP[event.key];
+  if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  const count = props.options.length;
+  const next = (Math.max(0, chosen) + step + count) % count;
+  props.onChange(props.options[next].value);
+  (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("[role=radio]")[next]?.focus();
+}
+
+export function select<T extends string>(props: ChoiceProps<T>): TemplateResult {
+  return html`<label class="field">
+    <span class="label">${props.label}</span>
+    <select
+      data-testid=${props.testid ?? nothing}
+      @change=${(event: Event) => props.onChange((event.target as HTMLSelectElement).value as T)}
+    >
+      ${props.options.map(
+        (option) =>
+          html`<option value=${option.value} .selected=${option.value === props.value}>${option.label}</option>`,
+      )}
+    </select>
+  </label>`;
+}

@@ -1,0 +1,102 @@
+/** The SaliencyExplorer on any page: it takes plain values and says what the reader wants. */
+import { batch, react } from "../../lib/lifetime.js";
+import { watchShade } from "../../lib/theme.js";
+import type { Drawable, Info, Luts, State, Traits } from "../../lib/wire.js";
+import { Controls } from "./controls.js";
+import { mountInspector } from "./inspector.js";
+import { listenKeys } from "./keys.js";
+import { Path } from "./path.js";
+import { Pictures } from "./pictures.js";
+import { mountError, mountStatus } from "./status.js";
+import { type Actions, Store } from "./store.js";
+
+/** Everything that comes from outside; `update` takes any part of it. */
+export interface ExplorerValues {
+  info: Info | null;
+  state: State;
+  drawable: Drawable | null;
+  luts: Luts;
+  problem: string | null;
+  traits: Traits;
+}
+
+export interface ExplorerProps extends Partial<ExplorerValues>, Actions {}
+
+export class SaliencyView {
+  readonly #store: Store;
+  readonly #root = document.createElement("div");
+  readonly #life = new AbortController();
+  #traits: Partial<Traits> = {};
+
+  constructor(element: HTMLElement, props: ExplorerProps) {
+    this.#store = new Store(props);
+    this.update(props);
+    this.#build();
+    element.append(this.#root);
+  }
+
+  update({ traits, ...values }: Partial<ExplorerValues>): void {
+    const { info, state, drawable, luts, problem } = values;
+    const store = this.#store;
+    batch(() => {
+      if (info !== undefined) store.info.value = info;
+      if (state !== undefined) store.state.value = state;
+      if (drawable !== undefined) store.drawable.value = drawable;
+      if (luts !== undefined) store.luts.value = luts;
+      if (problem !== undefined) store.problem.value = problem;
+      if (traits) this.#takeTraits(traits);
+    });
+  }
+
+  destroy(): void {
+    this.#life.abort();
+    this.#root.remove();
+  }
+
+  /** Only what changed outside: a slider under the hand must not jump because another trait was written. */
+  #takeTraits(traits: Traits): void {
+    const changed = Object.entries(traits).filter(
+      ([name, value]) => this.#traits[name as keyof Traits] !== value,
+    );
+    this.#traits = traits;
+    this.#store.set(Object.fromEntries(changed));
+  }
+
+  #build(): void {
+    const life = this.#life.signal;
+    const store = this.#store;
+    const root = this.#root;
+    root.className = "saliscope";
+    root.tabIndex = -1; // a click anywhere inside makes the keys work
+    root.setAttribute("role", "group");
+    root.setAttribute("aria-label", "Saliency explorer");
+    Object.assign(root.dataset, { testid: "explorer", lmSuppressShortcuts: "true" });
+
+    new Controls(part(root, "header", "top"), store, life);
+    mountError(part(root, "div", "problem"), store, life);
+    const body = part(root, "div", "body");
+    const centre = part(body, "div", "centre");
+    new Pictures(part(centre, "div", "panels"), store, root, life);
+    const path = new Path(part(centre, "div", "below"), store, life);
+    const inspector = part(body, "aside", "inspector");
+    mountInspector(inspector, store, life);
+    mountStatus(part(root, "footer", "status"), store, life);
+    listenKeys(root, store, path.player, life);
+
+    const shade = watchShade(life);
+    react(life, () => {
+      const wanted = store.traits.theme.value;
+      root.dataset.theme = wanted === "auto" ? shade.value : wanted;
+      root.toggleAttribute("data-forced", wanted !== "auto");
+      root.setAttribute("aria-busy", String(store.running.value));
+      inspector.hidden = !store.inspector.value;
+    });
+  }
+}
+
+function part(parent: HTMLElement, tag: string, name: string): HTMLElement {
+  const element = document.createElement(tag);
+  element.className = name;
+  parent.append(element);
+  return element;
+}

@@ -1,0 +1,91 @@
+/** Below the pictures: alpha with play, the two curves, and the sentence that says what they mean. */
+import { html, nothing, type TemplateResult } from "lit-html";
+import { react, watchWidth } from "../../lib/lifetime.js";
+import { converged, explained } from "../../lib/sentence.js";
+import { icons } from "../../ui/icons.js";
+import { mount } from "../../ui/mount.js";
+import { iconButton } from "../../ui/parts.js";
+import { slider } from "../../ui/slider.js";
+import { Curves, margins } from "./curves.js";
+import { Player } from "./player.js";
+import type { Store } from "./store.js";
+
+export class Path {
+  readonly player: Player;
+
+  constructor(element: HTMLElement, store: Store, life: AbortSignal) {
+    this.player = new Player(store, element, life);
+    const block = element.appendChild(div("path"));
+    const scrub = block.appendChild(div("scrub"));
+    const curves = new Curves(block.appendChild(div("curves")), store, life);
+    const words = element.appendChild(div("words"));
+    react(life, () => {
+      // While a path is computed its place is kept, so that nothing jumps when it comes.
+      block.hidden = !(store.drawable.value?.path || (store.method.value?.path && store.running.value));
+    });
+    watchWidth(life, element, (width) => {
+      const { left, right } = margins(width);
+      block.style.setProperty("--left", `${left}px`);
+      block.style.setProperty("--right", `${right}px`);
+      curves.resize(width);
+    });
+    mount(life, scrub, () => this.#scrub(store));
+    mount(life, words, () => sentence(store));
+  }
+
+  #scrub(store: Store): TemplateResult {
+    const playing = store.playing.value;
+    const { reduced } = this.player;
+    const label = reduced ? "Step along the path" : playing ? "Pause" : "Play along the path";
+    const disabled = !store.drawable.value?.path;
+    return html`${iconButton({
+      icon: reduced ? icons.step : playing ? icons.pause : icons.play,
+      label,
+      testid: "play",
+      disabled,
+      onClick: () => this.player.toggle(),
+    })}
+    ${slider({
+      label: "alpha",
+      testid: "alpha",
+      value: store.traits.alpha.value,
+      min: 0,
+      max: 1,
+      step: 0.01,
+      reset: 1,
+      disabled,
+      onInput: (value) => {
+        this.player.pause();
+        store.set({ alpha: value });
+      },
+      onCommit: (value) => store.commit({ alpha: value }),
+    })}`;
+  }
+}
+
+function sentence(store: Store): TemplateResult | typeof nothing {
+  const result = store.drawable.value?.result;
+  if (!result || (!result.completeness && !result.can_refine)) return nothing;
+  const busy = store.running.value;
+  return html`<p class="sentence" data-testid="sentence">${explained(result)} ${converged(result)}</p>
+    ${
+      result.can_refine
+        ? html`<button
+          class="button"
+          type="button"
+          data-testid="refine"
+          title="Compute with twice the steps, keeping what is there"
+          ?disabled=${busy}
+          @click=${() => store.request("refine")}
+        >
+          Refine \u00d72
+        </button>`
+        : nothing
+    }`;
+}
+
+function div(name: string): HTMLElement {
+  const element = document.createElement("div");
+  element.className = name;
+  return element;
+}

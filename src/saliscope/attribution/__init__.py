@@ -1,0 +1,20 @@
+"""Per-input importance: what each pixel had to do with a score."""
+
+from saliscope.attribution.base import Attribution, Method, Path
+from saliscope.attribution.cam import GradCAM
+from saliscope.attribution.gradient import InputXGradient, Saliency
+from saliscope.attribution.noise import SmoothGrad
+from saliscope.attribution.path import IntegratedGradients
+from saliscope.attribution.registry import methods
+
+__all__ = [
+    "Attribution",
+    "GradCAM",
+    "InputXGradient",
+    "IntegratedGradients",
+    "Method",
+    "Path",
+    "Saliency",
+    "SmoothGrad",
+    "methods",
+]

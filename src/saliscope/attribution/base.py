@@ -1,0 +1,148 @@
+"""What every attribution method shares."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from saliscope.attribution.question import Question
+from saliscope.attribution.result import Attribution, Path
+from saliscope.core.anytime import CancelToken, Step, drive, steadily
+from saliscope.core.batching import ChunkSize
+from saliscope.core.borrow import Borrowed
+from saliscope.errors import MethodError
+
+__all__ = ["Attribution", "Method", "Path", "Question", "check_count"]
+
+
+class Method(ABC):
+    """A way to attribute a score to the inputs: a frozen dataclass of its parameters.
+
+    Class attributes
+    ----------------
+    key, title : str
+        Name in code and in menus.
+    summary : str
+        What the map shows, in one sentence.
+    unit : str
+        Unit of its values.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    unit: ClassVar[str]
+    refinable: ClassVar[bool] = False
+
+    @property
+    def signed(self) -> bool:
+        """Whether its values have a meaningful sign."""
+        return True
+
+    def stream(
+        self,
+        model: nn.Module | Borrowed,
+        inputs: Tensor,
+        target: Any = None,
+        *,
+        chunk_size: ChunkSize = "auto",
+    ) -> Iterator[Step[Attribution]]:
+        """Yield better and better attributions.
+
+        Parameters
+        ----------
+        model : nn.Module or Borrowed
+            Comes back as it was, also after an exception.
+        inputs : Tensor of shape (n, channels, height, width)
+            In model space.
+        target : int, str, sequence of them, callable, Target or None
+            Score to explain; None for each input's own top class.
+        chunk_size : int or "auto"
+            Rows at once; the result does not depend on it.
+
+        Yields
+        ------
+        Step of Attribution
+
+        Raises
+        ------
+        InputError, TargetError, ModelError
+            At the first step, if the question makes no sense to the model.
+        """
+
+        def steps() -> Generator[Step[Attribution], None, None]:
+            yield from self._steps(Question(model, inputs, target, chunk_size))
+
+        return steadily(steps())
+
+    @abstractmethod
+    def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
+        """Answer a question, better and better."""
+
+    def attribute(
+        self,
+        model: nn.Module | Borrowed,
+        inputs: Tensor,
+        target: Any = None,
+        *,
+        chunk_size: ChunkSize = "auto",
+        progress: Any = None,
+        cancel: CancelToken | None = None,
+    ) -> Attribution:
+        """Drive `stream` to its end; same parameters.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with every `Step`.
+        cancel : CancelToken, optional
+            Stops between two steps with `Cancelled`, which carries the result so far.
+
+        Returns
+        -------
+        Attribution
+        """
+        return drive(self.stream(model, inputs, target, chunk_size=chunk_size), progress, cancel)
+
+    def refine(self, attribution: Attribution, model: nn.Module | Borrowed, **options: Any) -> Attribution:
+        """Twice the work, reusing what `attribution` holds; same options as `attribute`."""
+        progress, cancel = options.pop("progress", None), options.pop("cancel", None)
+        return drive(self.refine_stream(attribution, model, **options), progress, cancel)
+
+    def refine_stream(
+        self, attribution: Attribution, model: nn.Module | Borrowed, *, chunk_size: ChunkSize = "auto"
+    ) -> Iterator[Step[Attribution]]:
+        """`refine` as a stream.
+
+        Raises
+        ------
+        MethodError
+            If there is nothing to refine: the method's result is exact already, or `attribution` is another
+            method's, or was not finished.
+        """
+
+        def steps() -> Generator[Step[Attribution], None, None]:
+            if type(attribution.method) is not type(self):
+                raise MethodError(
+                    "attribution", f"a result of {attribution.method.title}", f"one of {self.title}"
+                )
+            if not attribution.complete:
+                raise MethodError(
+                    "attribution", "a partial result", "a finished one", "Drive its stream to the end first."
+                )
+            yield from self._refined(Question.again(attribution, model, chunk_size), attribution)
+
+        return steadily(steps())
+
+    def _refined(self, question: Question, attribution: Attribution) -> Iterator[Step[Attribution]]:
+        """Answer a question again, with twice the work."""
+        raise MethodError(
+            "method", f"'{self.key}'", "a method that improves with more work", "Its map is final."
+        )
+
+
+def check_count(name: str, value: Any, minimum: int = 1) -> None:
+    """Raise `MethodError` unless `value` is an integer of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise MethodError(name, repr(value), f"an integer of at least {minimum}")

@@ -1,0 +1,309 @@
+"""Where a path starts: "nothing to see", declared in picture space.
+
+A zero in normalised space is the data set's mean grey, not black. So baselines are made from pixel values
+between 0 and 1 and normalised with the model's own mean and standard deviation.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from saliscope.attribution.knobs import knob
+from saliscope.core.borrow import Borrowed
+from saliscope.core.seeds import NoiseSource
+from saliscope.errors import BaselineError
+
+_SLACK = 0.5 / 255
+"""Half a step of 8 bits: what lies less than this beyond black or white is rounding."""
+
+
+class Baseline(ABC):
+    """A recipe for the start of a path."""
+
+    kind: ClassVar[str]
+
+    def make(self, borrowed: Borrowed, inputs: Tensor) -> Tensor:
+        """The baseline of each input in model space, with the shape of `inputs`.
+
+        Raises
+        ------
+        BaselineError
+            If the recipe does not fit the inputs.
+        """
+        space = PictureSpace(borrowed, inputs)
+        return space.to_model(self._picture(space.to_picture(inputs)))
+
+    @abstractmethod
+    def _picture(self, pictures: Tensor) -> Tensor:
+        """The baseline of each picture, in picture space (0 to 1)."""
+
+    def __str__(self) -> str:
+        values = ", ".join(
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in fields(self)  # type: ignore[arg-type]
+            if not isinstance(getattr(self, f.name), (Tensor, np.ndarray, type(None)))
+        )
+        return f"{self.kind} ({values})" if values else self.kind
+
+
+class PictureSpace:
+    """Between pixel values in [0, 1] and what the model is fed.
+
+    Where the normalisation is unknown, an input with values outside [0, 1] is stretched: its own smallest and
+    largest value stand for 0 and 1, as in the picture that is shown of it.
+    """
+
+    def __init__(self, borrowed: Borrowed, inputs: Tensor) -> None:
+        self._preprocessing = borrowed.preprocessing
+        # Of each input by itself: its baseline may not depend on the inputs beside it.
+        low, high = inputs.flatten(1).aminmax(dim=1)
+        inside = (low >= -_SLACK) & (high <= 1 + _SLACK)
+        span = torch.where(inside | (high == low), 1.0, high - low)
+        shape = (-1, *[1] * (inputs.ndim - 1))
+        self._low, self._span = torch.where(inside, 0.0, low).reshape(shape), span.reshape(shape)
+
+    def to_picture(self, inputs: Tensor) -> Tensor:
+        """From model space to pixel values."""
+        if self._preprocessing.mean is not None:
+            return self._preprocessing.to_picture_space(inputs)
+        return (inputs - self._low) / self._span
+
+    def to_model(self, pictures: Tensor) -> Tensor:
+        """From pixel values to model space."""
+        if self._preprocessing.mean is not None:
+            return self._preprocessing.to_model_space(pictures)
+        return pictures * self._span + self._low
+
+
+@dataclass(frozen=True)
+class Black(Baseline):
+    """Every pixel 0. It can never highlight what is black in the picture."""
+
+    kind: ClassVar[str] = "black"
+
+    def _picture(self, pictures: Tensor) -> Tensor:
+        return torch.zeros_like(pictures)
+
+
+@dataclass(frozen=True)
+class White(Baseline):
+    """Every pixel 1. It can never highlight what is white in the picture."""
+
+    kind: ClassVar[str] = "white"
+
+    def _picture(self, pictures: Tensor) -> Tensor:
+        return torch.ones_like(pictures)
+
+
+@dataclass(frozen=True)
+class Grey(Baseline):
+    """Every pixel at one grey level.
+
+    Parameters
+    ----------
+    level : float
+        From 0 (black) to 1 (white).
+    """
+
+    kind: ClassVar[str] = "grey"
+    level: float = knob(0.5, "grey level", 0.0, 1.0, 0.01)
+
+    def __post_init__(self) -> None:
+        _check_range("level", self.level, 0.0, 1.0)
+
+    def _picture(self, pictures: Tensor) -> Tensor:
+        return torch.full_like(pictures, self.level)
+
+
+@dataclass(frozen=True)
+class Blur(Baseline):
+    """The picture itself, blurred by a Gaussian; borders are mirrored, so they do not darken.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation in pixels of the model's input.
+    """
+
+    kind: ClassVar[str] = "blur"
+    sigma: float = knob(12.0, "blur sigma (px)", 0.0, 50.0, 0.5)
+
+    def __post_init__(self) -> None:
+        _check_range("sigma", self.sigma, 0.0, 1000.0)
+
+    def _picture(self, pictures: Tensor) -> Tensor:
+        if pictures.ndim != 4:
+            raise BaselineError(
+                "baseline",
+                f"inputs of shape {tuple(pictures.shape)}",
+                "pictures (n, channels, height, width) to blur",
+            )
+        rows = _blur_matrix(pictures.shape[2], self.sigma, pictures)
+        columns = _blur_matrix(pictures.shape[3], self.sigma, pictures)
+        return rows @ pictures @ columns.T
+
+
+@dataclass(frozen=True)
+class Noise(Baseline):
+    """The picture under Gaussian pixel noise, clipped to what a picture can hold.
+
+    Parameters
+    ----------
+    level : float
+        Standard deviation as a share of the pixel range; 0 is the picture itself.
+    seed : int
+        The same seed gives the same noise.
+    """
+
+    kind: ClassVar[str] = "noise"
+    level: float = knob(0.2, "noise level", 0.0, 2.0, 0.01)
+    seed: int = knob(0, "seed", 0, 9999, 1)
+
+    def __post_init__(self) -> None:
+        _check_range("level", self.level, 0.0, 100.0)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise BaselineError("seed", repr(self.seed), "an integer of at least 0")
+
+    def _picture(self, pictures: Tensor) -> Tensor:
+        # The same for every input: which inputs are beside it, or in its chunk, may not matter.
+        noise = NoiseSource(self.seed, tuple(pictures.shape[1:])).draw(0, 1, pictures)
+        return (pictures + self.level * noise).clamp(0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Mean(Baseline):
+    """The mean picture of a set; without one, each input's own mean colour.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n_images, channels, height, width), optional
+        In picture space, values from 0 to 1.
+    """
+
+    kind: ClassVar[str] = "mean"
+    images: Tensor | None = None
+
+    def _picture(self, pictures: Tensor) -> Tensor:
+        if self.images is None:
+            dims = tuple(range(2, pictures.ndim)) or (1,)
+            return pictures.mean(dims, keepdim=True).expand_as(pictures).clone()
+        images = torch.as_tensor(self.images).detach()
+        pixels = images.numel() > 0 and bool(((images >= 0) & (images <= 1)).all())
+        if images.ndim != pictures.ndim or not pixels:
+            raise BaselineError(
+                "images",
+                f"{str(images.dtype).removeprefix('torch.')} values of shape {tuple(images.shape)}",
+                f"a batch of pictures with values from 0 to 1, {pictures.ndim} axes in all",
+                "Stack them with torch.stack, and divide bytes by 255.",
+            )
+        return _fit(images.to(pictures).mean(0), pictures)
+
+
+@dataclass(frozen=True, eq=False)
+class Custom(Baseline):
+    """A tensor of the user's own, in model space, one for all inputs or one for each."""
+
+    kind: ClassVar[str] = "custom"
+    tensor: Tensor
+
+    def make(self, borrowed: Borrowed, inputs: Tensor) -> Tensor:
+        """Return the tensor itself, once for each input; same parameters and errors."""
+        baseline = _fit(torch.as_tensor(self.tensor).detach().to(inputs), inputs)
+        if not bool(torch.isfinite(baseline).all()):
+            raise BaselineError("baseline", "a tensor with NaN or infinite values", "finite values")
+        return baseline
+
+    def _picture(self, pictures: Tensor) -> Tensor:
+        return self.tensor
+
+
+BASELINES: dict[str, type[Baseline]] = {b.kind: b for b in (Black, White, Grey, Blur, Noise, Mean)}
+"""What can be chosen by name."""
+
+
+def as_baseline(baseline: Any) -> Baseline:
+    """A `Baseline` from itself, a kind's name, a number (grey level) or a tensor in model space.
+
+    Raises
+    ------
+    BaselineError
+        For anything else.
+    """
+    if isinstance(baseline, Baseline):
+        return baseline
+    if isinstance(baseline, str) and baseline in BASELINES:
+        return BASELINES[baseline]()
+    if isinstance(baseline, (Tensor, np.ndarray)):
+        return Custom(torch.as_tensor(baseline))
+    if isinstance(baseline, (int, float)) and not isinstance(baseline, bool):
+        return Grey(float(baseline))
+    got = repr(baseline) if isinstance(baseline, str) else f"an object of type {type(baseline).__name__}"
+    raise BaselineError(
+        "baseline", got, f"one of {', '.join(BASELINES)}, a saliscope.baselines object, or a tensor"
+    )
+
+
+def as_baselines(baseline: Any) -> tuple[Baseline, ...]:
+    """One baseline or several, as a tuple.
+
+    Raises
+    ------
+    BaselineError
+        If the sequence is empty or holds something else.
+    """
+    several = baseline if isinstance(baseline, (tuple, list)) else (baseline,)
+    if not several:
+        raise BaselineError("baseline", "an empty sequence", "at least one baseline")
+    return tuple(as_baseline(one) for one in several)
+
+
+def _blur_matrix(size: int, sigma: float, like: Tensor) -> Float[Tensor, "size size"]:
+    # Built in float64: the rows sum to one, so a constant picture stays itself at any sigma.
+    if sigma == 0:
+        return torch.eye(size, dtype=like.dtype, device=like.device)
+    radius = int(4 * sigma + 0.5)
+    offsets = torch.arange(-radius, radius + 1)
+    kernel = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
+    kernel /= kernel.sum()
+    source = torch.arange(size)[:, None] + offsets[None, :]
+    folded = source % (2 * size)
+    folded = torch.where(folded >= size, 2 * size - 1 - folded, folded)
+    matrix = torch.zeros(size, size, dtype=torch.float64)
+    matrix.scatter_add_(1, folded, kernel.expand(size, -1).contiguous())
+    return matrix.to(like)
+
+
+def _fit(tensor: Tensor, inputs: Tensor) -> Tensor:
+    try:
+        return tensor.expand_as(inputs).clone()
+    except RuntimeError:
+        raise BaselineError(
+            "baseline",
+            f"a tensor of shape {tuple(tensor.shape)}",
+            f"a shape that broadcasts to the inputs' {tuple(inputs.shape)}",
+        ) from None
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise BaselineError(name, repr(value), f"a number from {low:g} to {high:g}")
+
+
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "Black",
+    "Blur",
+    "Custom",
+    "Grey",
+    "Mean",
+    "Noise",
+    "White",
+    "as_baseline",
+    "as_baselines",
+]

@@ -1,0 +1,240 @@
+"""A question to an engine: a model, inputs and a score, checked; and how the model is run to answer it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from saliscope.attribution.result import Attribution
+from saliscope.core.batching import ChunkSize, Kind, chunks, is_out_of_memory
+from saliscope.core.borrow import Borrowed, as_borrowed, untouched
+from saliscope.core.targets import ResolvedTarget, Target, resolve
+from saliscope.errors import InputError, ModelError, TargetError
+
+if TYPE_CHECKING:
+    from saliscope.attribution.base import Method
+
+R = TypeVar("R")
+
+
+class Question:
+    """A model, inputs and a target: everything that is asked of an engine, checked.
+
+    Parameters
+    ----------
+    model : nn.Module or Borrowed
+    inputs : Tensor of shape (n, ...)
+        Batch of inputs in model space.
+    target : see `saliscope.Target`
+    chunk_size : int or "auto"
+
+    Raises
+    ------
+    InputError
+        If the inputs are no finite floating batch.
+    TargetError
+        If the target does not fit the model's output.
+    ModelError
+        If the model raises.
+    """
+
+    def __init__(
+        self, model: nn.Module | Borrowed, inputs: Tensor, target: Any, chunk_size: ChunkSize
+    ) -> None:
+        self.borrowed = as_borrowed(model)
+        self.chunk_size: ChunkSize = chunk_size
+        check_inputs(inputs)
+        self.inputs = self.borrowed.place(inputs)
+        asked = Target.of(target)
+        if isinstance(asked, ResolvedTarget):
+            self.target, self._score = asked, None
+        else:
+            self.target, self._score = self._ask(asked)
+
+    @classmethod
+    def again(
+        cls, attribution: Attribution, model: nn.Module | Borrowed, chunk_size: ChunkSize
+    ) -> "Question":
+        """The question that `attribution` answers; the model is not asked anew."""
+        question = cls(model, attribution.inputs, attribution.target, chunk_size)
+        question.know(attribution.score)
+        return question
+
+    def know(self, score: Tensor) -> None:
+        """Take the score at the inputs from a computation that had it anyway."""
+        self._score = score
+
+    @property
+    def score(self) -> Float[Tensor, " n"]:
+        """Score at the inputs."""
+        if self._score is None:
+            self._score = self.scores(self.inputs)
+        return self._score
+
+    def scores(self, points: Tensor) -> Tensor:
+        """Score of each of `points`, which stand for the inputs in order; no graph is built."""
+
+        def work(start: int, stop: int) -> Tensor:
+            with untouched(self.borrowed.module), torch.no_grad():
+                outputs = self.borrowed(points[start:stop].clone())
+                return self.target.rows(torch.arange(start, stop)).score(outputs).detach()
+
+        return torch.cat([r for _, _, r in self.chunked(work, len(points), "forward")])
+
+    def gradients(self, points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Score and its gradient at `points`, where point ``i`` belongs to input ``rows[i]``.
+
+        Raises
+        ------
+        TargetError
+            If the score does not depend on the inputs, or is not finite.
+        ModelError
+            If the model raises, in its forward or backward pass.
+        """
+        with untouched(self.borrowed.module):
+            leaf = points.detach().clone().requires_grad_()
+            # A copy: a model that works in place on its input may not write into a leaf.
+            score = self.target.rows(rows).score(self.borrowed(leaf.clone()))
+            (gradient,) = gradients_of(score, (leaf,))
+        if gradient is None:
+            raise TargetError(
+                "target",
+                f"the score '{self.target.labels[0]}', which does not depend on the input",
+                "a score that can be differentiated",
+                "argmax, detach, rounding and integer outputs cut the gradient: explain a score before them.",
+            )
+        return score.detach(), gradient
+
+    @property
+    def picture(self) -> tuple[int, int]:
+        """Height and width of the inputs."""
+        height, width = self.inputs.shape[2:]
+        return height, width
+
+    def chunked(
+        self, work: Callable[[int, int], R], total: int, kind: Kind = "gradient"
+    ) -> Iterator[tuple[int, int, R]]:
+        """`saliscope.core.batching.chunks` over this model and these inputs."""
+        return chunks(work, total, self.chunk_size, self.borrowed.module, self.inputs, kind)
+
+    def answer(self, method: "Method", values: Tensor, **details: Any) -> Attribution:
+        """An `Attribution` to this question."""
+        notes = list(details.pop("notes", ()))
+        if values.dtype != self.inputs.dtype or self.inputs.dtype in (torch.float16, torch.bfloat16):
+            notes.append(
+                f"The model computed in {str(self.inputs.dtype).removeprefix('torch.')}: about 3 digits hold."
+            )
+        return Attribution(
+            values=values,
+            signed=method.signed,
+            unit=method.unit,
+            score=self.score,
+            target=self.target,
+            method=method,
+            inputs=self.inputs,
+            notes=tuple(notes),
+            **details,
+        )
+
+    def _ask(self, target: Target) -> tuple[ResolvedTarget, Tensor]:
+        # Resolved chunk by chunk, so that a large batch needs no more memory here than later.
+        def work(start: int, stop: int) -> tuple[ResolvedTarget, Tensor]:
+            with untouched(self.borrowed.module), torch.no_grad():
+                outputs = self.borrowed(self.inputs[start:stop].clone())
+                asked = _part(target, start, stop, len(self.inputs))
+                resolved = resolve(asked, outputs, stop - start, self.borrowed.label, self.borrowed.labels)
+                return resolved, resolved.score(outputs).detach()
+
+        parts = [result for _, _, result in self.chunked(work, len(self.inputs), "forward")]
+        targets, scores = zip(*parts, strict=True)
+        score = torch.cat(scores)
+        check_score(score)
+        return join_targets(targets), score
+
+
+def check_inputs(inputs: Any) -> None:
+    """Raise `InputError` unless `inputs` is a finite floating batch."""
+    if not isinstance(inputs, Tensor):
+        raise InputError(
+            "inputs",
+            f"an object of type {type(inputs).__name__}",
+            "a tensor of shape (n, channels, height, width)",
+            "SaliencyExplorer takes pictures of any kind; engines take tensors.",
+        )
+    if not inputs.is_floating_point():
+        raise InputError(
+            "inputs", f"a tensor of {inputs.dtype}", "floating values", "Use inputs.float() / 255."
+        )
+    if inputs.ndim < 2 or inputs.numel() == 0:
+        raise InputError(
+            "inputs", f"shape {tuple(inputs.shape)}", "a batch with at least one input, batch dimension first"
+        )
+    bad = ~torch.isfinite(inputs)
+    if bool(bad.any()):
+        first = tuple(bad.nonzero()[0].tolist())
+        raise InputError(
+            "inputs", f"{int(bad.sum())} NaN or infinite values, the first at index {first}", "finite values"
+        )
+
+
+def gradients_of(score: Tensor, points: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+    """Gradient of each row's score at its row of each of `points`; None where no graph leads there.
+
+    Raises
+    ------
+    TargetError
+        If a score is not finite.
+    ModelError
+        If the backward pass raises.
+    """
+    gradients: tuple[Tensor | None, ...] = (None,) * len(points)
+    if score.requires_grad and points:
+        try:
+            gradients = torch.autograd.grad(score.sum(), points, allow_unused=True)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            raise ModelError(
+                "model",
+                f"{type(error).__name__} in the backward pass: {error}",
+                "a score that can be differentiated",
+            ) from error
+    check_score(score)
+    return gradients
+
+
+def check_score(score: Tensor) -> None:
+    """Raise `TargetError` unless every score is finite."""
+    if bool(torch.isfinite(score).all()):
+        return
+    advice = "Half precision overflows easily: try model.float()." if score.dtype == torch.float16 else ""
+    raise TargetError("target", "a score that is NaN or infinite", "a finite score", advice)
+
+
+def join_targets(targets: Sequence[ResolvedTarget]) -> ResolvedTarget:
+    """One resolved target from those of consecutive rows."""
+    first = targets[0]
+
+    def join(parts: list[Tensor | None]) -> Tensor | None:
+        return None if parts[0] is None else torch.cat([p for p in parts if p is not None])
+
+    return replace(
+        first,
+        indices=join([t.indices for t in targets]),
+        against=join([t.against for t in targets]),
+        labels=tuple(label for t in targets for label in t.labels),
+    )
+
+
+def _part(target: Target, start: int, stop: int, total: int) -> Target:
+    index = target.index
+    if not isinstance(index, tuple) or len(index) == 1:
+        return target
+    if len(index) != total:
+        raise TargetError(
+            "target", f"{len(index)} targets for {total} inputs", "one for each input, or one for all"
+        )
+    return replace(target, index=index[start:stop])

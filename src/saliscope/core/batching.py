@@ -1,0 +1,176 @@
+"""The one chunk knob: how many rows go through the model at once.
+
+On a CPU the cost of a row does not fall with the chunk once the cores are busy, while memory grows, and
+tensors above about 32 MB fall off a page-fault cliff. So "auto" measures what one row keeps alive for its
+backward pass and fills a fixed budget. On a GPU it fills a share of the free memory. In both cases it halves
+the chunk when memory runs out.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from saliscope.errors import MethodError, OutOfMemoryError
+
+R = TypeVar("R")
+ChunkSize = int | Literal["auto"]
+Kind = Literal["gradient", "tail", "forward"]
+
+FIRST_CHUNK = 4
+"""Rows of the chunk that is measured: already a good size for a large model on a CPU."""
+
+_CPU_LARGEST = 32 * 2**20
+_CPU_TOTAL = 256 * 2**20
+_CPU_ROWS = 64
+_GPU_SHARE = 0.4
+_GPU_ROWS = 256
+
+_known: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], int]]" = weakref.WeakKeyDictionary()
+
+
+class _Meter:
+    """Counts the bytes that autograd keeps for a backward pass, weights left out."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._weights = {p.data_ptr() for p in module.parameters()}
+        self._seen: set[int] = set()
+        self.largest = 0
+        self.total = 0
+
+    def __enter__(self) -> None:
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, self._unpack)
+        self._hooks.__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        self._hooks.__exit__(*exc)
+
+    def _pack(self, tensor: Tensor) -> tuple[Tensor, int]:
+        pointer = tensor.data_ptr()
+        if pointer not in self._weights and pointer not in self._seen:
+            self._seen.add(pointer)
+            size = tensor.numel() * tensor.element_size()
+            self.largest = max(self.largest, size)
+            self.total += size
+        # Detached: a saved output that keeps itself alive through its own graph would never be freed.
+        return tensor.detach(), tensor._version
+
+    def _unpack(self, saved: tuple[Tensor, int]) -> Tensor:
+        # With hooks set, autograd leaves its own check out: a gradient of overwritten values would be wrong.
+        tensor, version = saved
+        if tensor._version != version:
+            raise RuntimeError("a tensor needed for the gradient has been modified by an inplace operation")
+        return tensor
+
+
+def check_chunk_size(chunk_size: ChunkSize) -> None:
+    """Raise `MethodError` unless `chunk_size` is "auto" or a positive integer."""
+    if chunk_size == "auto":
+        return
+    if isinstance(chunk_size, int) and not isinstance(chunk_size, bool) and chunk_size >= 1:
+        return
+    raise MethodError(
+        "chunk_size", repr(chunk_size), "a positive integer or 'auto'", "'auto' measures what fits."
+    )
+
+
+def mixes_rows(module: nn.Module) -> bool:
+    """Whether an output depends on the rows beside it even in eval mode: batch norm without statistics."""
+    return any(
+        isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is None for m in module.modules()
+    )
+
+
+def chunks(
+    work: Callable[[int, int], R],
+    total: int,
+    chunk_size: ChunkSize,
+    module: nn.Module,
+    like: Tensor,
+    kind: Kind = "gradient",
+) -> Iterator[tuple[int, int, R]]:
+    """Do `work(start, stop)` over all rows, in chunks that fit.
+
+    Parameters
+    ----------
+    work : callable
+        Computes rows ``start`` to ``stop``. Its result must not depend on how the rows are split.
+    total : int
+        Number of rows.
+    chunk_size : int or "auto"
+        Rows at once.
+    module : nn.Module
+        The model, whose known chunk size is used again.
+    like : Tensor
+        One input batch: its row shape, dtype and device are the key of what is known.
+    kind : {"gradient", "tail", "forward"}
+        What a row keeps alive: the whole graph, the graph behind a layer, or none. Without a graph
+        there is nothing to measure, and what is known of the gradient serves.
+
+    Yields
+    ------
+    start, stop, result
+
+    Raises
+    ------
+    OutOfMemoryError
+        When not even one row fits.
+    """
+    check_chunk_size(chunk_size)
+    key = ("gradient" if kind == "forward" else kind, *like.shape[1:], like.dtype, like.device)
+    known = _known.setdefault(module, {})
+    measure = chunk_size == "auto" and kind != "forward" and key not in known
+    size = known.get(key, FIRST_CHUNK) if chunk_size == "auto" else chunk_size
+    if mixes_rows(module):
+        size, measure = 1, False
+    start = 0
+    while start < total:
+        stop = min(start + size, total)
+        try:
+            if measure:
+                meter = _Meter(module)
+                with meter:
+                    result = work(start, stop)
+                known[key] = size = _fitting(meter, stop - start, like.device)
+                measure = False
+            else:
+                result = work(start, stop)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            size = _smaller(stop - start, error)
+            known[key], measure = size, False
+            if like.device.type == "cuda":
+                torch.cuda.empty_cache()
+            continue
+        yield start, stop, result
+        start = stop
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on any device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return not isinstance(error, OutOfMemoryError)
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def _smaller(rows: int, error: BaseException) -> int:
+    if rows == 1:
+        raise OutOfMemoryError(
+            "inputs",
+            "one row that needs more memory than there is",
+            "a row that fits",
+            "Use a smaller picture, a smaller model, or a device with more memory.",
+        ) from error
+    return rows // 2
+
+
+def _fitting(meter: _Meter, rows: int, device: torch.device) -> int:
+    largest, total = max(1, meter.largest // rows), max(1, meter.total // rows)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(min(_GPU_ROWS, max(1, free * _GPU_SHARE // total)))
+    return int(min(_CPU_ROWS, max(1, min(_CPU_LARGEST // largest, _CPU_TOTAL // total))))

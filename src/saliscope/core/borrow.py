@@ -1,0 +1,193 @@
+"""A model is borrowed: it comes back exactly as it was handed over."""
+
+import operator
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from saliscope.core.batching import is_out_of_memory
+from saliscope.core.device import placement, plain_arithmetic
+from saliscope.core.preprocess import Preprocessing
+from saliscope.core.seeds import preserved_rng
+from saliscope.errors import ModelError
+
+_locks: "weakref.WeakKeyDictionary[nn.Module, threading.RLock]" = weakref.WeakKeyDictionary()
+_locks_guard = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Borrowed:
+    """A model with what is needed to feed it and to name its outputs.
+
+    Attributes
+    ----------
+    module : nn.Module
+        The user's model; never copied, never changed.
+    preprocessing : Preprocessing
+        From picture to model space and back.
+    labels : tuple of str, optional
+        Names of the output indices.
+    """
+
+    module: nn.Module
+    preprocessing: Preprocessing
+    labels: tuple[str, ...] | None = None
+
+    def label(self, index: int) -> str:
+        """Name of an output index; the index itself where there is no name."""
+        if self.labels is not None and 0 <= index < len(self.labels):
+            return self.labels[index]
+        return f"class {index}"
+
+    def place(self, inputs: Tensor) -> Tensor:
+        """A copy of the inputs, on the model's device and in its floating dtype."""
+        device, dtype = placement(self.module)
+        # A copy: what is explained stays what it was when the user goes on to work in place on the original.
+        with torch.inference_mode(False):
+            return inputs.detach().to(device or inputs.device, dtype or inputs.dtype, copy=True)
+
+    def __call__(self, inputs: Tensor) -> Any:
+        """Run the model; what it raises comes back as a `ModelError` that names the shape it was given."""
+        try:
+            return self.module(inputs)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            raise ModelError(
+                "model",
+                f"{type(error).__name__} from {type(self.module).__name__}: {error}",
+                f"an output for inputs of shape {tuple(inputs.shape)}, {_short(inputs.dtype)}",
+                _advice(inputs),
+            ) from error
+
+
+def borrow(
+    model: nn.Module,
+    *,
+    transform: Any = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    labels: Sequence[str] | None = None,
+) -> Borrowed:
+    """Say once how a model is fed and what its outputs are called.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any PyTorch model. It is never copied and never changed.
+    transform : callable or dict, optional
+        torchvision-style transform, timm data config, or Hugging Face image processor.
+    mean, std : sequence of float, optional
+        Normalisation per channel, when `transform` does not say it.
+    labels : sequence of str, optional
+        Names of the output indices.
+
+    Returns
+    -------
+    Borrowed
+        Accepted wherever a model is.
+
+    Raises
+    ------
+    ModelError
+        If `model` is not an ``nn.Module``.
+
+    Examples
+    --------
+    >>> borrowed = saliscope.borrow(model, transform=weights.transforms(), labels=weights.meta["categories"])
+    """
+    if isinstance(model, Borrowed):
+        model = model.module
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            "model",
+            f"an object of type {type(model).__name__}",
+            "a torch.nn.Module",
+            "Wrap a plain function in a module whose forward calls it.",
+        )
+    preprocessing = Preprocessing.of(transform, mean, std, model)
+    return Borrowed(model, preprocessing, None if labels is None else tuple(str(name) for name in labels))
+
+
+def as_borrowed(model: "nn.Module | Borrowed") -> Borrowed:
+    """The argument itself when it is borrowed already; a bare module is taken in its own input space."""
+    return model if isinstance(model, Borrowed) else borrow(model)
+
+
+@contextmanager
+def untouched(module: nn.Module) -> Iterator[None]:
+    """Run the model in eval mode inside; find everything as it was outside.
+
+    Restored, also after an exception: training flag of every module, its attributes and what its lists and
+    dicts hold, hooks, buffers (identity and values), torch's random states. Inside, gradients are enabled and
+    autocast is off, whatever the caller's mode. ``.grad`` and ``requires_grad`` are never written.
+
+    Two threads that borrow the same model wait for each other: interleaved, each would take
+    the other's eval mode for the user's own.
+    """
+    device, _ = placement(module)
+    with _lock_of(module):
+        before = _Snapshot(module)
+        try:
+            for part in before.parts:
+                if part.training:
+                    part.training = False
+            with preserved_rng(device), plain_arithmetic(), torch.enable_grad():
+                yield
+        finally:
+            before.restore()
+
+
+class _Snapshot:
+    """The state of a module that a forward pass could change."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parts = list(module.modules())
+        self._flags = [part.training for part in self.parts]
+        # TorchScript keeps its attributes outside of __dict__.
+        spaces = [vars(part) for part in self.parts if not isinstance(part, torch.jit.ScriptModule)]
+        values = [value for space in spaces for value in space.values()]
+        self._dicts = [(d, dict(d)) for d in (*spaces, *values) if isinstance(d, dict)]
+        self._lists = [(one, list(one)) for one in values if isinstance(one, list)]
+        plain = [v for v in values if isinstance(v, Tensor) and not v.requires_grad]
+        with torch.no_grad():
+            self._tensors = [
+                (t, t._version, t.clone()) for t in (*module.buffers(), *plain) if not t.is_inference()
+            ]
+
+    def restore(self) -> None:
+        for current, saved in self._dicts:
+            if len(current) != len(saved) or any(current.get(k, self) is not v for k, v in saved.items()):
+                current.clear()
+                current.update(saved)
+        for current, saved in self._lists:
+            if len(current) != len(saved) or any(map(operator.is_not, current, saved)):
+                current[:] = saved
+        for part, flag in zip(self.parts, self._flags, strict=True):
+            if part.training != flag:
+                part.training = flag
+        with torch.no_grad():
+            for tensor, version, values in self._tensors:
+                if tensor._version != version:
+                    tensor.copy_(values)
+
+
+def _lock_of(module: nn.Module) -> threading.RLock:
+    with _locks_guard:
+        return _locks.setdefault(module, threading.RLock())
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _advice(inputs: Tensor) -> str:
+    if inputs.dtype in (torch.float16, torch.bfloat16):
+        return "Half precision is not supported by every operation on every device: try model.float()."
+    return "Check the size and the channels it wants; `transform=` resizes and normalises pictures for it."

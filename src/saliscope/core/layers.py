@@ -1,0 +1,194 @@
+"""Layers by name, the activations they put out, and the grid behind a row of tokens."""
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from saliscope.errors import LayerError
+
+_MAX_PREFIX = 8
+"""Tokens before the grid (class, distillation, registers): no published vision transformer has more."""
+
+
+def find_layer(module: nn.Module, layer: str | nn.Module) -> tuple[str, nn.Module]:
+    """A layer's name and module, from either.
+
+    Raises
+    ------
+    LayerError
+        If the model has no such layer; close names are suggested.
+    """
+    named = dict(module.named_modules())
+    if isinstance(layer, nn.Module):
+        for name, part in named.items():
+            if part is layer:
+                return name, part
+        raise LayerError(
+            "layer", f"a {type(layer).__name__} that is not part of the model", "a layer of the model"
+        )
+    if not isinstance(layer, str):
+        raise LayerError("layer", f"{layer!r} of type {type(layer).__name__}", "the name of a layer")
+    if layer in named:
+        return layer, named[layer]
+    names = [name for name in named if name]
+    close = difflib.get_close_matches(layer, names, n=3, cutoff=0.5)
+    ends = [name for name in names if name.endswith("." + layer)][:3]
+    hint = " or ".join(repr(name) for name in dict.fromkeys(ends + close))
+    way_out = f"Did you mean {hint}?" if hint else f"The first layers are {', '.join(names[:5])}."
+    raise LayerError("layer", repr(layer), f"the name of one of the model's {len(names)} layers", way_out)
+
+
+@dataclass
+class Tap:
+    """Activations caught at a layer: `leaf` is a fresh leaf of the graph, None until the layer ran."""
+
+    leaf: Tensor | None = None
+
+
+@contextmanager
+def tapped(layer: nn.Module) -> Iterator[Tap]:
+    """Cut the graph at a layer's output, so that a gradient goes no deeper than needed.
+
+    Inside, no graph is kept up to the layer; from its output on, gradients are enabled. The model goes on
+    with a copy, so an in-place operation behind the layer cannot write into the activations. If the layer
+    runs several times, the last call counts.
+    """
+    tap = Tap()
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        torch.set_grad_enabled(True)
+        activations = _first_tensor(output)
+        if activations is None:
+            return None
+        tap.leaf = activations.detach().clone().requires_grad_()
+        return _with_first_tensor(output, tap.leaf.clone())
+
+    handle = layer.register_forward_hook(hook)
+    previous = torch.is_grad_enabled()
+    try:
+        torch.set_grad_enabled(False)
+        yield tap
+    finally:
+        handle.remove()
+        torch.set_grad_enabled(previous)
+
+
+@contextmanager
+def recorded(module: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """Collect the output tensor of every submodule's last call, in the order in which they finished."""
+    outputs: dict[str, Tensor] = {}
+    handles = []
+
+    def recorder(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            tensor = _first_tensor(output)
+            outputs.pop(name, None)
+            if tensor is not None:
+                # A view is safe against nothing, but cheap; shapes and gradients are all that is asked of it.
+                outputs[name] = tensor
+
+        return hook
+
+    try:
+        for name, part in module.named_modules():
+            if name:
+                handles.append(part.register_forward_hook(recorder(name)))
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def grid_of(shape: tuple[int, ...], picture: tuple[int, int]) -> tuple[int, int] | None:
+    """Height and width of the spatial grid in an activation's shape, or None.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(n, channels, h, w)``, ``(n, h, w, channels)`` or ``(n, tokens, channels)``.
+    picture : tuple of int
+        Height and width of the input.
+    """
+    found = _layout(shape, picture)
+    return None if found is None else found[1]
+
+
+def as_maps(activations: Tensor, picture: tuple[int, int]) -> Float[Tensor, "n channels h w"]:
+    """Activations as channel-first maps, whatever the architecture's layout.
+
+    Convolutions give ``(n, c, h, w)``; Swin and ConvNeXt blocks ``(n, h, w, c)``; transformers
+    ``(n, prefix + h*w, c)``, where the prefix (class and register tokens) is inferred from the picture's
+    aspect ratio and left out.
+
+    Raises
+    ------
+    LayerError
+        If the layer's output has no spatial grid.
+    """
+    found = _layout(tuple(activations.shape), picture)
+    if found is None:
+        raise LayerError(
+            "layer",
+            f"a layer with output shape {tuple(activations.shape)}",
+            "a spatial output: (n, channels, h, w), (n, h, w, channels) or (n, tokens, channels)",
+            "Choose a convolution or transformer block.",
+        )
+    layout, (height, width) = found
+    if layout == "channels_first":
+        return activations
+    if layout == "channels_last":
+        return activations.permute(0, 3, 1, 2)
+    tokens = activations[:, activations.shape[1] - height * width :]
+    return tokens.transpose(1, 2).unflatten(2, (height, width))
+
+
+def _layout(shape: tuple[int, ...], picture: tuple[int, int]) -> tuple[str, tuple[int, int]] | None:
+    aspect = picture[0] / picture[1]
+    if len(shape) == 4:
+        _, a, b, c = shape
+        first = _mismatch(b, c, picture)
+        last = _mismatch(a, b, picture)
+        # Channels last only where it fits the picture's shape clearly better.
+        if last + 0.05 < first and a * b > 1:
+            return "channels_last", (a, b)
+        return ("channels_first", (b, c)) if b * c > 1 else None
+    if len(shape) == 3:
+        for prefix in range(min(_MAX_PREFIX + 1, shape[1])):
+            tokens = shape[1] - prefix
+            height = round((tokens * aspect) ** 0.5)
+            if height > 1 and tokens % height == 0 and abs(height / (tokens // height) / aspect - 1) < 0.05:
+                return "tokens", (height, tokens // height)
+    return None
+
+
+def _mismatch(height: int, width: int, picture: tuple[int, int]) -> float:
+    if height > picture[0] or width > picture[1]:
+        return float("inf")
+    return abs(height * picture[1] / (width * picture[0]) - 1)
+
+
+def _first_tensor(output: Any) -> Tensor | None:
+    if isinstance(output, Tensor):
+        return output if output.is_floating_point() else None
+    if isinstance(output, (tuple, list)):
+        return next((item for item in output if isinstance(item, Tensor) and item.is_floating_point()), None)
+    return None
+
+
+def _with_first_tensor(output: Any, replacement: Tensor) -> Any:
+    if isinstance(output, Tensor):
+        return replacement
+    items = list(output)
+    position = next(
+        i for i, item in enumerate(items) if isinstance(item, Tensor) and item.is_floating_point()
+    )
+    items[position] = replacement
+    if hasattr(output, "_fields"):
+        return type(output)(*items)
+    return type(output)(items)

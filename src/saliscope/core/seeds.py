@@ -1,0 +1,50 @@
+"""Randomness that belongs to a computation, never to the process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saliscope.core.device import as_like
+
+
+@contextmanager
+def preserved_rng(device: torch.device | None = None) -> Iterator[None]:
+    """Give torch's global generators back as they were, whatever runs inside."""
+    kind = None if device is None else device.type
+    mps_state = torch.mps.get_rng_state() if kind == "mps" else None
+    try:
+        with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
+            yield
+    finally:
+        if mps_state is not None:
+            torch.mps.set_rng_state(mps_state)
+
+
+class NoiseSource:
+    """Standard normal samples that depend on the seed and on their position only.
+
+    Each sample has its own block of a counter-based generator (Philox). So sample 17 is the same in a chunk
+    of 1 or of 64, on a GPU or not, in a first run, in a retry after memory ran out, or in a refinement.
+
+    Parameters
+    ----------
+    seed : int
+        Key of the generator.
+    shape : tuple of int
+        Shape of one sample.
+    """
+
+    def __init__(self, seed: int, shape: tuple[int, ...]) -> None:
+        self._seed = seed
+        self._shape = shape
+
+    def draw(self, start: int, stop: int, like: Tensor) -> Tensor:
+        """Samples `start` to `stop`, stacked, on the device and in the dtype of `like`."""
+        samples = np.empty((stop - start, *self._shape))
+        for i in range(start, stop):
+            stream = np.random.Philox(key=self._seed, counter=[0, 0, 0, i])
+            samples[i - start] = np.random.Generator(stream).standard_normal(self._shape)
+        return as_like(samples, like)

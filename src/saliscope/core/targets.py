@@ -1,0 +1,303 @@
+"""What is explained: one number for each input, read from whatever the model returns."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from saliscope.core.batching import is_out_of_memory
+from saliscope.errors import ModelError, TargetError
+
+Output = Literal["logit", "probability", "log_probability", "margin"]
+OUTPUTS: tuple[str, ...] = get_args(Output)
+ScoreFunction = Callable[[Any], Tensor]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which number of the model's output is explained.
+
+    Parameters
+    ----------
+    index : int, str, sequence of them, callable or None
+        Output index, label, one of them for each input, or a function from the model's whole output to
+        one score for each input, shape ``(n_inputs,)``. None: each input's own top class.
+    output : {"logit", "probability", "log_probability", "margin"}
+        The raw output at `index`; its softmax; its log-softmax; or its distance to another class's raw
+        output. The only output of a model is read as one logit against zero: its probability is the sigmoid.
+    against : int, str or None
+        For "margin": the other class. None: the strongest other class at the inputs, and that one throughout.
+    """
+
+    index: int | str | Sequence[int | str] | Tensor | ScoreFunction | None = None
+    output: Output = "logit"
+    against: int | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.output not in OUTPUTS:
+            raise TargetError("output", repr(self.output), f"one of {', '.join(OUTPUTS)}")
+        if self.against is not None and self.output != "margin":
+            raise TargetError("against", repr(self.against), "None unless output='margin'")
+        to_list = getattr(self.index, "tolist", None)  # of arrays and tensors
+        index = self.index if to_list is None else to_list()
+        if isinstance(index, Sequence) and not isinstance(index, str):
+            index = tuple(index)
+        object.__setattr__(self, "index", index)
+
+    @classmethod
+    def of(cls, target: Any) -> "Target | ResolvedTarget":
+        """A `Target` from any of the shorthands that `target=` accepts."""
+        return target if isinstance(target, (Target, ResolvedTarget)) else cls(target)
+
+
+@dataclass(frozen=True)
+class ResolvedTarget:
+    """A target that has met the model: an index for each input, or a function.
+
+    Attributes
+    ----------
+    output : str
+        Kind of score.
+    indices, against : Tensor of shape (n_inputs,), or None
+        Class explained, and the other class of a margin.
+    function : callable, optional
+        The user's own score.
+    labels : tuple of str
+        In words, one for each input.
+    """
+
+    output: Output
+    indices: Int[Tensor, " n"] | None
+    against: Int[Tensor, " n"] | None
+    function: ScoreFunction | None
+    labels: tuple[str, ...]
+
+    def rows(self, rows: Tensor) -> "ResolvedTarget":
+        """The target of a selection of inputs, with repetition."""
+
+        def pick(values: Tensor | None) -> Tensor | None:
+            return None if values is None else values[rows.to(values.device)]
+
+        labels = tuple(self.labels[i] for i in rows.tolist())
+        return replace(self, indices=pick(self.indices), against=pick(self.against), labels=labels)
+
+    def score(self, outputs: Any) -> Float[Tensor, " n"]:
+        """One score for each row of the model's output."""
+        if self.function is not None:
+            return _custom_score(self.function, outputs, len(self.labels))
+        assert self.indices is not None
+        logits = class_scores(outputs)
+        chosen = _gather(logits, self.indices)
+        if self.output == "logit":
+            return chosen
+        if self.output == "margin":
+            return chosen if self.against is None else chosen - _gather(logits, self.against)
+        single = logits.shape[1] == 1
+        log_p = (
+            torch.nn.functional.logsigmoid(chosen) if single else _gather(logits.log_softmax(1), self.indices)
+        )
+        return log_p if self.output == "log_probability" else log_p.exp()
+
+
+def output_tensor(outputs: Any) -> Tensor:
+    """The tensor of scores inside a model's output.
+
+    Parameters
+    ----------
+    outputs : Tensor, mapping, object or sequence
+        A tensor; a mapping with "logits", "out" or a single tensor (Hugging Face and torchvision's
+        segmentation models); an object with "logits"; a tuple or list, whose first tensor is taken.
+
+    Raises
+    ------
+    ModelError
+        If there is no tensor in it, or it is open which one is meant.
+    """
+    if isinstance(outputs, Tensor):
+        return outputs
+    if isinstance(outputs, Mapping):
+        for name in ("logits", "out"):
+            if isinstance(outputs.get(name), Tensor):
+                return outputs[name]
+        tensors = [name for name, value in outputs.items() if isinstance(value, Tensor)]
+        if len(tensors) == 1:
+            return outputs[tensors[0]]
+        if tensors:
+            raise ModelError(
+                "model",
+                f"an output with the tensors {', '.join(map(repr, tensors))}",
+                "one of them, or 'logits' or 'out' among them",
+                f"Pass a function, for example target=lambda out: out[{tensors[0]!r}][:, 3].",
+            )
+    elif isinstance(getattr(outputs, "logits", None), Tensor):
+        return outputs.logits
+    if isinstance(outputs, (tuple, list)):
+        for item in outputs:
+            if isinstance(item, Tensor):
+                return item
+    raise ModelError(
+        "model",
+        f"an output of type {type(outputs).__name__} without a tensor in it",
+        "a tensor, or a tuple, dict or ModelOutput with one",
+        "Pass target= a function from the output to one score for each input.",
+    )
+
+
+def class_scores(outputs: Any) -> Float[Tensor, "n classes"]:
+    """The output as one row of class scores for each input.
+
+    Raises
+    ------
+    TargetError
+        If the output has further dimensions, as a segmentation model's has.
+    """
+    logits = output_tensor(outputs)
+    if logits.ndim < 2:  # one score for each input; a squeeze leaves not even that axis of a single one
+        logits = logits.reshape(-1, 1)
+    if logits.ndim != 2 or not logits.is_floating_point():
+        raise TargetError(
+            "target",
+            f"a model whose output has shape {tuple(logits.shape)} and type {logits.dtype}",
+            "floating scores of shape (n_inputs, n_classes)",
+            "Pass a function, for example target=lambda out: out['out'][:, 3].mean((1, 2)).",
+        )
+    return logits
+
+
+def resolve(
+    target: Any, outputs: Any, n_inputs: int, label: Callable[[int], str], labels: Sequence[str] | None
+) -> ResolvedTarget:
+    """Bind a target to the model's output at the inputs.
+
+    Parameters
+    ----------
+    target : see `Target`
+    outputs : Any
+        What the model returned for the inputs.
+    n_inputs : int
+        Number of inputs.
+    label : callable
+        Name of an output index.
+    labels : sequence of str, optional
+        All names, when the user gave some.
+
+    Raises
+    ------
+    TargetError
+        Index out of range, unknown label, wrong number of indices.
+    """
+    asked = Target.of(target)
+    if isinstance(asked, ResolvedTarget):
+        return asked
+    if callable(asked.index):
+        name = getattr(asked.index, "__name__", type(asked.index).__name__)
+        return ResolvedTarget("logit", None, None, asked.index, (name,) * n_inputs)
+    logits = class_scores(outputs).detach()
+    if logits.shape[0] != n_inputs:
+        raise TargetError(
+            "model", f"{logits.shape[0]} output rows for {n_inputs} inputs", "one output row for each input"
+        )
+    indices = _indices(asked.index, logits, labels)
+    against = None
+    if asked.output == "margin" and (logits.shape[1] > 1 or asked.against is not None):
+        against = _against(asked.against, indices, logits, labels)
+    names = tuple(label(i) for i in indices.tolist())
+    if against is not None:
+        names = tuple(f"{a} over {label(b)}" for a, b in zip(names, against.tolist(), strict=True))
+    return ResolvedTarget(asked.output, indices, against, None, names)
+
+
+def _indices(index: Any, logits: Tensor, labels: Sequence[str] | None) -> Tensor:
+    n_inputs, n_classes = logits.shape
+    if index is None:
+        return logits.argmax(1)
+    many = index if isinstance(index, tuple) else (index,)
+    if len(many) not in (1, n_inputs):
+        raise TargetError(
+            "target", f"{len(many)} targets for {n_inputs} inputs", "one for each input, or one for all"
+        )
+    chosen = [class_index(one, n_classes, labels) for one in many]
+    return torch.tensor(chosen, device=logits.device).expand(n_inputs)
+
+
+def class_index(index: int | str, n_classes: int, labels: Sequence[str] | None) -> int:
+    """Check an index, or find it by its label.
+
+    Raises
+    ------
+    TargetError
+        If there is no such class; close labels are suggested.
+    """
+    if isinstance(index, str):
+        index = _index_of_label(index, labels)
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise TargetError(
+            "target", f"{index!r} of type {type(index).__name__}", "an index, a label, a function or None"
+        )
+    if not -n_classes <= index < n_classes:
+        raise TargetError("target", str(index), f"an index from 0 to {n_classes - 1}")
+    return index % n_classes
+
+
+def _index_of_label(name: str, labels: Sequence[str] | None) -> int:
+    if labels is None:
+        raise TargetError(
+            "target", repr(name), "an index, since the model has no labels", "Pass labels=[...] as well."
+        )
+    exact = [i for i, label in enumerate(labels) if label == name]
+    lower = [label.lower() for label in labels]
+    found = exact or [i for i, label in enumerate(lower) if label == name.lower()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        way_out = f"Pass one of the indices {', '.join(map(str, found))}."
+        raise TargetError("target", f"{name!r}, which names {len(found)} classes", "a label of one", way_out)
+    close = [labels[lower.index(match)] for match in difflib.get_close_matches(name.lower(), lower, n=3)]
+    hint = f"Did you mean {' or '.join(map(repr, dict.fromkeys(close)))}?" if close else ""
+    raise TargetError("target", repr(name), f"one of the {len(labels)} labels", hint)
+
+
+def _against(
+    other: int | str | None, indices: Tensor, logits: Tensor, labels: Sequence[str] | None
+) -> Tensor:
+    if other is not None:
+        index = torch.full_like(indices, class_index(other, logits.shape[1], labels))
+        if bool((index == indices).any()):
+            raise TargetError("against", repr(other), "another class than the target")
+        return index
+    rest = logits.scatter(1, indices[:, None], float("-inf"))
+    return rest.argmax(1)
+
+
+def _gather(scores: Tensor, indices: Tensor) -> Tensor:
+    return scores.gather(1, indices.to(scores.device)[:, None])[:, 0]
+
+
+def _custom_score(function: ScoreFunction, outputs: Any, n_rows: int) -> Tensor:
+    try:
+        score = function(outputs)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise TargetError(
+            "target",
+            f"{type(error).__name__} from the target function: {error}",
+            "a function from the model's output to one score for each input",
+        ) from error
+    if not isinstance(score, Tensor):
+        raise TargetError("target", f"a {type(score).__name__} from the target function", "a tensor")
+    if score.shape == (n_rows, 1):
+        score = score[:, 0]
+    if score.ndim == 0 and n_rows == 1:
+        score = score[None]
+    if score.shape != (n_rows,):
+        raise TargetError(
+            "target",
+            f"a score of shape {tuple(score.shape)} from the target function",
+            f"shape ({n_rows},), one score for each input",
+        )
+    return score

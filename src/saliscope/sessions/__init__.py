@@ -1,0 +1,1 @@
+"""Model, engine, cache and worker behind a widget; runs without a notebook."""

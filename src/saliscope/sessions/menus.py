@@ -1,0 +1,185 @@
+"""The menus of an explorer, generated from the dataclasses of methods and baselines."""
+
+import reprlib
+import sys
+import types
+from dataclasses import MISSING, Field, fields
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from saliscope.attribution.base import Method
+from saliscope.attribution.baselines import BASELINES, Baseline
+from saliscope.attribution.knobs import Knob
+from saliscope.attribution.registry import methods
+from saliscope.errors import BaselineError, MethodError, SaliscopeError
+from saliscope.specs.saliency import BaselineInfo, Control, MethodInfo
+
+OWN_TRAITS = ("n_steps", "baseline", "layer")
+"""Fields that several methods share and that keep their value when the method changes."""
+
+MOST_STEPS = 1024
+"""Points of a path: beyond, the pictures of the path no longer fit a laptop's memory."""
+
+
+def controls(cls: type) -> tuple[Control, ...]:
+    """A control for each field that has a `Knob`."""
+    hints = get_type_hints(cls)
+    own = [field for field in fields(cls) if "knob" in field.metadata]
+    return tuple(_control(field, field.metadata["knob"], hints[field.name]) for field in own)
+
+
+def method_menu() -> tuple[MethodInfo, ...]:
+    """All methods with their controls."""
+    return tuple(_method_info(cls) for cls in methods().values())
+
+
+def baseline_menu() -> tuple[BaselineInfo, ...]:
+    """All named baselines with their controls."""
+    return tuple(BaselineInfo(kind, kind.capitalize(), controls(cls)) for kind, cls in BASELINES.items())
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """Values of a method's own parameters, those of the shared traits left out."""
+    return {control.name: control.default for control in controls(cls) if control.name not in OWN_TRAITS}
+
+
+def build_method(cls: type[Method], params: dict[str, Any], **shared: Any) -> Method:
+    """A method from its own parameters and those of the shared traits that it has.
+
+    Raises
+    ------
+    MethodError
+        For a parameter it does not have, or a value out of range.
+    """
+    own = {control.name: control for control in controls(cls) if control.name not in OWN_TRAITS}
+    for name in params:
+        if name not in own:
+            known = f"parameters of {cls.__name__}: {', '.join(own) or 'none'}"
+            raise MethodError("params", repr(name), known)
+    checked = {name: _checked(own[name], value, MethodError) for name, value in params.items()}
+    names = _field_names(cls)
+    return cls(**checked, **{name: value for name, value in shared.items() if name in names})
+
+
+def build_baseline(spec: dict[str, Any]) -> Baseline:
+    """A named baseline from plain data such as ``{"kind": "blur", "sigma": 12}``.
+
+    Raises
+    ------
+    BaselineError
+        For an unknown kind or parameter, or a value out of range.
+    """
+    kind = spec.get("kind")
+    if not isinstance(kind, str) or kind not in BASELINES:
+        raise BaselineError("baseline", repr(kind), f"one of {', '.join(BASELINES)}")
+    own = {control.name: control for control in controls(BASELINES[kind])}
+    params = {name: value for name, value in spec.items() if name != "kind"}
+    for name in params:
+        if name not in own:
+            raise BaselineError("baseline", repr(name), f"parameters of {kind}: {', '.join(own) or 'none'}")
+    return BASELINES[kind](
+        **{name: _checked(own[name], value, BaselineError) for name, value in params.items()}
+    )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number that a float can hold; True and False are none."""
+    right = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return right and abs(value) <= sys.float_info.max
+
+
+def check_reach(
+    cls: type, sent: dict[str, Any], before: dict[str, Any], error: type[SaliscopeError]
+) -> None:
+    """Hold a page to its menus: from Python a value may go further than the slider that shows it.
+
+    Raises
+    ------
+    SaliscopeError
+        An `error`, for a number that `before` does not have and that lies beyond its control's ends.
+    """
+    for control in controls(cls):
+        value, low, high = sent.get(control.name), control.min, control.max
+        if low is None or high is None or value is None or value == before.get(control.name):
+            continue
+        if not low <= value <= high:
+            raise error(control.name, reprlib.repr(value), f"a number from {low:g} to {high:g}")
+
+
+def baseline_spec(baseline: Baseline) -> dict[str, Any]:
+    """Plain data for a baseline; `build_baseline` reads it back, if it is a named one."""
+    return {"kind": baseline.kind} | {c.name: getattr(baseline, c.name) for c in controls(type(baseline))}
+
+
+def work_of(method: Method) -> int | None:
+    """Steps or samples of a method; None where it has none."""
+    return getattr(method, "n_steps", getattr(method, "n_samples", None))
+
+
+def can_refine(method: Method) -> bool:
+    """Whether twice the work is possible and still within what the menus offer."""
+    samples = {control.name: control.max for control in controls(type(method))}.get("n_samples")
+    return method.refinable and 2 * (work_of(method) or 0) <= (samples or MOST_STEPS)
+
+
+def _field_names(cls: Any) -> set[str]:
+    return {field.name for field in fields(cls)}
+
+
+def _method_info(cls: type[Method]) -> MethodInfo:
+    names = _field_names(cls)
+    return MethodInfo(
+        key=cls.key,
+        title=cls.title,
+        summary=cls.summary,
+        path="baseline" in names,
+        uses_baseline="baseline" in names,
+        uses_steps="n_steps" in names,
+        controls=tuple(c for c in controls(cls) if c.name == "layer" or c.name not in OWN_TRAITS),
+    )
+
+
+def _control(field: Field[Any], knob: Knob, hint: Any) -> Control:
+    kind, choices = _kind(field.name, hint)
+    default = None if field.default is MISSING else field.default
+    return Control(
+        name=field.name,
+        kind=kind,
+        label=knob.label,
+        default=default,
+        min=knob.minimum,
+        max=knob.maximum,
+        step=knob.step,
+        choices=choices,
+        log=knob.log,
+    )
+
+
+def _kind(name: str, hint: Any) -> tuple[Any, tuple[str, ...] | None]:
+    if get_origin(hint) is Literal:
+        return "choice", get_args(hint)
+    if name == "layer" and get_origin(hint) in (Union, types.UnionType):
+        return "layer", None
+    return {bool: "bool", int: "int", float: "float"}[hint], None
+
+
+def _checked(control: Control, value: Any, error: type[SaliscopeError]) -> Any:
+    """A value in its control's type; how far it may go is the dataclass's own affair."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if control.kind == "choice":
+        if isinstance(plain, str) and plain in (control.choices or ()):
+            return plain
+        expected = f"one of {', '.join(control.choices or ())}"
+    elif control.kind == "bool":
+        if isinstance(plain, bool):
+            return plain
+        expected = "True or False"
+    else:
+        # JSON has one kind of number: a slider at 2 sends an integer for a float, and the other way round.
+        if is_number(plain) and control.kind == "float":
+            return float(plain)
+        if is_number(plain) and plain == int(plain):
+            return int(plain)
+        expected = "an integer" if control.kind == "int" else "a number"
+    raise error(control.name, reprlib.repr(value), expected)

@@ -1,0 +1,156 @@
+"""From an attribution to what the page is told: specs and blobs, numpy only from here on."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saliscope.attribution.base import Attribution, Path
+from saliscope.core.borrow import Borrowed
+from saliscope.core.device import exact
+from saliscope.core.preprocess import show
+from saliscope.errors import NotDefinedError
+from saliscope.render import scales
+from saliscope.sessions.menus import can_refine, work_of
+from saliscope.specs.blobs import Blob
+from saliscope.specs.saliency import Completeness, PathSpec, Probability, Result, Stage
+
+PATH_NODES = 64
+"""Points of a path that the page keeps; between them it interpolates."""
+
+_TINY_CHANGE = 1e-4
+"""A change of the score below this share of the scores themselves has no meaningful relative gap."""
+
+
+def result_of(
+    attribution: Attribution,
+    borrowed: Borrowed,
+    picture: np.ndarray,
+    *,
+    job: int,
+    stage: Stage,
+    index: int,
+    probabilities: tuple[Probability, ...],
+    notes: tuple[str, ...],
+    seconds: float,
+) -> tuple[Result, list[Blob]]:
+    """Describe the attribution of one input, and pack its arrays.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        Of a batch of one.
+    picture : ndarray of uint8, shape (height, width, 3)
+        What the model was fed.
+
+    Returns
+    -------
+    Result, list of Blob
+
+    Raises
+    ------
+    NotDefinedError
+        If the map has a value that is no number.
+    """
+    values = finite_map(attribution)
+    blobs = [Blob.from_picture(picture), Blob.from_map(values)]
+    indices = attribution.target.indices
+    method, final = attribution.method, stage == "final"
+    result = Result(
+        job=job,
+        stage=stage,
+        method=method.key,
+        title=method.title,
+        target=None if indices is None else int(indices[0]),
+        target_label=attribution.target.labels[0],
+        output=attribution.target.output,
+        score=float(attribution.score[0]),
+        signed=attribution.signed,
+        unit=attribution.unit,
+        index=index,
+        picture=blobs[0].hash,
+        map=blobs[1].hash,
+        limit=scales.limit(values),
+        probabilities=probabilities,
+        completeness=completeness(attribution),
+        notes=(*notes, *attribution.notes, *(_zero_notes(attribution) if final and not values.any() else ())),
+        seconds=seconds,
+        can_refine=final and can_refine(method),
+        steps=work_of(method),
+        layer=attribution.layer,
+        grid=attribution.grid,
+    )
+    if attribution.path is not None:
+        path, more = path_of(attribution.path, borrowed, attribution.inputs)
+        result, blobs = replace(result, path=path), blobs + more
+    return result, blobs
+
+
+def finite_map(attribution: Attribution) -> np.ndarray:
+    """The map of the first input in float64.
+
+    Raises
+    ------
+    NotDefinedError
+        If a value is NaN or infinite.
+    """
+    values = exact(attribution.map[0]).numpy()
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise NotDefinedError(
+            "attribution",
+            f"{bad} pixels whose value is NaN or infinite",
+            "a gradient that exists everywhere",
+            "Half precision overflows easily (model.float() helps); sqrt and log have no gradient at zero.",
+        )
+    return values
+
+
+def path_of(path: Path, borrowed: Borrowed, inputs: Tensor) -> tuple[PathSpec, list[Blob]]:
+    """The path of the first input, thinned out to what a page needs for scrubbing."""
+    alphas = path.alphas.numpy()
+    keep = thinned(len(alphas), PATH_NODES)
+    stack = exact(path.accumulate(path.terms[:, 0].sum(1))[torch.from_numpy(keep)]).numpy()
+    cumulative = Blob.from_map(stack)
+    # In double precision, like the picture: a level of 8 bits is finer than half precision.
+    shown, _ = show(exact(path.baseline[:1]), borrowed.preprocessing, exact(inputs[:1]))
+    start = Blob.from_picture(shown[0])
+    scores = exact(path.scores[:, 0]).numpy()
+    spec = PathSpec(
+        stack=cumulative.hash,
+        alphas=tuple(alphas[keep].tolist()),
+        scores=tuple(scores[keep].tolist()),
+        sums=tuple(stack.sum((1, 2)).tolist()),
+        baseline=start.hash,
+        baseline_score=float(path.baseline_score[0]),
+        total_nodes=len(path.nodes),
+    )
+    return spec, [cumulative, start]
+
+
+def thinned(n: int, most: int) -> np.ndarray:
+    """Indices of at most `most` of `n` points, evenly spread, both ends kept."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+
+
+def completeness(attribution: Attribution) -> Completeness | None:
+    """How much of the change of the score the attributions explain; None for methods without a baseline."""
+    if attribution.convergence_delta is None:
+        return None
+    total = float(exact(attribution.values[:1]).sum())
+    delta = float(attribution.convergence_delta[0])
+    change = total - delta
+    size = abs(float(attribution.score[0]))
+    share = total / change if abs(change) > _TINY_CHANGE * max(size, abs(size - change), 1e-12) else None
+    moved: Any = attribution.map_change
+    return Completeness(change, total, delta, share, None if moved is None else float(moved[0]))
+
+
+def _zero_notes(attribution: Attribution) -> tuple[str, ...]:
+    if attribution.path is not None and bool((attribution.path.baseline == attribution.inputs).all()):
+        return ("The map is zero everywhere: the baseline is the picture itself.",)
+    # A saturated softmax has no slope that single precision can hold; its logits have one.
+    way_out = " Try output='logit'." if attribution.target.output.endswith("probability") else ""
+    return (f"The map is zero everywhere: the gradient of this score vanishes here.{way_out}",)

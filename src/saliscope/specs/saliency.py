@@ -1,0 +1,198 @@
+"""The messages of the SaliencyExplorer: what the kernel tells the page, as frozen dataclasses.
+
+The field names are the names in JSON; `js/lib` declares the same types in TypeScript.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+
+Phase = Literal["idle", "running", "done", "error", "cancelled"]
+Stage = Literal["preview", "partial", "final", "cancelled"]
+ControlKind = Literal["int", "float", "choice", "bool", "layer"]
+
+
+class Spec:
+    """A dataclass that can be sent."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data; NaN and infinity, which JSON does not have, become None."""
+        names = [field.name for field in fields(self)]  # pyright: ignore[reportArgumentType]
+        return {name: _plain(getattr(self, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value into what `json.dumps` writes without surprises."""
+    if isinstance(value, Spec):
+        return value.to_json()
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    raise TypeError(f"{type(value).__name__} cannot be sent to the page")
+
+
+@dataclass(frozen=True)
+class Control(Spec):
+    """One control of a method or baseline; `name` is the field it sets.
+
+    `min`, `max`, `step` and `log` (a logarithmic slider) matter to numbers only, `choices` to a
+    choice only.
+    """
+
+    name: str
+    kind: ControlKind
+    label: str
+    default: float | int | str | bool | None
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    choices: Sequence[str] | None = None
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class MethodInfo(Spec):
+    """A method that can be chosen; `path` tells whether its results can be scrubbed."""
+
+    key: str
+    title: str
+    summary: str
+    path: bool = False
+    uses_baseline: bool = False
+    uses_steps: bool = False
+    controls: Sequence[Control] = ()
+
+
+@dataclass(frozen=True)
+class BaselineInfo(Spec):
+    """A baseline that can be chosen."""
+
+    kind: str
+    title: str
+    controls: Sequence[Control] = ()
+
+
+@dataclass(frozen=True)
+class Info(Spec):
+    """What does not change while a widget lives: sent once, in answer to the page's hello.
+
+    `labels` names all classes, `layers` those layers that Grad-CAM can use, `images` is the size of
+    the batch, `luts` maps the names of the colour maps to blobs, `preprocessing` is one sentence.
+    """
+
+    methods: Sequence[MethodInfo]
+    baselines: Sequence[BaselineInfo]
+    labels: Sequence[str]
+    layers: Sequence[str]
+    images: int
+    outputs: Sequence[str]
+    luts: Mapping[str, str]
+    model: str
+    device: str
+    preprocessing: str
+
+
+@dataclass(frozen=True)
+class Failure(Spec):
+    """An error as the page shows it: its class, the argument at fault and the whole message."""
+
+    type: str
+    argument: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class State(Spec):
+    """Where the work stands; `eta` in seconds."""
+
+    phase: Phase
+    job: int
+    done: int = 0
+    total: int = 0
+    text: str = ""
+    eta: float | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Probability(Spec):
+    """One of the model's strongest predictions."""
+
+    index: int
+    label: str
+    p: float
+
+
+@dataclass(frozen=True)
+class PathSpec(Spec):
+    """What scrubbing needs: K points of the path, in the order of alpha.
+
+    `stack` names the blob of the cumulative maps (K, H, W), `sums` are the sums of each of them,
+    `baseline` names the picture at alpha 0; `total_nodes` counts the points that were computed.
+    """
+
+    stack: str
+    alphas: Sequence[float]
+    scores: Sequence[float]
+    sums: Sequence[float]
+    baseline: str
+    baseline_score: float
+    total_nodes: int
+
+
+@dataclass(frozen=True)
+class Completeness(Spec):
+    """How far the attributions add up to the change in score; `share` is None where that has no meaning.
+
+    `delta` is `sum` minus `change`; `map_change` is the relative change of the map itself between half
+    of the points and all of them.
+    """
+
+    change: float
+    sum: float
+    delta: float
+    share: float | None
+    map_change: float | None = None
+
+
+@dataclass(frozen=True)
+class Result(Spec):
+    """A map, finished or on its way; `picture` and `map` name blobs that were sent before it.
+
+    `limit` is the automatic end of the scale, `grid` the (height, width) of a map that was computed on
+    a coarser grid than the picture.
+    """
+
+    job: int
+    stage: Stage
+    method: str
+    title: str
+    target: int | None
+    target_label: str
+    output: str
+    score: float
+    signed: bool
+    unit: str
+    index: int
+    picture: str
+    map: str
+    limit: float
+    probabilities: Sequence[Probability] = ()
+    path: PathSpec | None = None
+    completeness: Completeness | None = None
+    notes: Sequence[str] = ()
+    seconds: float = 0.0
+    can_refine: bool = False
+    steps: int | None = None
+    layer: str | None = None
+    grid: tuple[int, int] | None = None

@@ -1,0 +1,73 @@
+"""What a page does beside being looked at: requests, console, WebSocket frames."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import ConsoleMessage, Page, Request, WebSocket
+
+HOME = {"127.0.0.1", ""}  # blob: and data: addresses have no host
+
+
+class Watch:
+    """Listens to a page from its first request on."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.addresses: list[str] = []
+        self.console: list[str] = []
+        self.errors: list[str] = []
+        self.sent: list[dict[str, Any]] = []
+        page.on("request", self._request)
+        page.on("websocket", self._websocket)
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+
+    @property
+    def strangers(self) -> list[str]:
+        """Addresses outside this machine that the page asked for."""
+        return [address for address in self.addresses if urlsplit(address).hostname not in {*HOME, None}]
+
+    @property
+    def updates(self) -> list[dict[str, Any]]:
+        """Traits that the page wrote, one entry for each message."""
+        data = [message["content"]["data"] for message in self.sent if message["type"] == "comm_msg"]
+        return [content["state"] for content in data if content.get("method") == "update"]
+
+    def clear(self) -> None:
+        for heard in (self.addresses, self.console, self.errors, self.sent):
+            heard.clear()
+
+    def save(self, folder: Path, name: str) -> None:
+        """Keep what helps to understand a failure."""
+        folder.mkdir(exist_ok=True)
+        self.page.screenshot(path=folder / f"{name}.png")
+        (folder / f"{name}.log").write_text("\n".join([*self.errors, "", *self.console, "", *self.addresses]))
+
+    def _request(self, request: Request) -> None:
+        self.addresses.append(request.url)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        line = f"{message.type}: {message.text} ({message.location.get('url', '')})"
+        self.console.append(line)
+        if message.type == "error":
+            self.errors.append(line)
+
+    def _websocket(self, socket: WebSocket) -> None:
+        self.addresses.append(socket.url)
+        if "/api/kernels/" in socket.url:
+            socket.on("framesent", lambda frame: self.sent.append(message(frame)))
+
+
+def message(frame: str | bytes) -> dict[str, Any]:
+    """Type and content of a frame of Jupyter's `v1.kernel.websocket.jupyter.org`: offsets, then the parts."""
+    if isinstance(frame, str):
+        whole = json.loads(frame)
+        return {"type": whole["header"]["msg_type"], "content": whole["content"]}
+    (count,) = struct.unpack_from("<Q", frame)
+    offsets = struct.unpack_from(f"<{count}Q", frame, 8)
+    parts = [frame[start:stop] for start, stop in zip(offsets, offsets[1:], strict=False)]
+    _, header, _, _, content, *_ = parts
+    return {"type": json.loads(header)["msg_type"], "content": json.loads(content)}
