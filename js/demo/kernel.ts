@@ -119,7 +119,10 @@ export class FakeKernel implements Model {
     const script = [1, 4, 8, 12, 16, 20, 24, 28, FINAL];
     const { stop } = this.options;
     this.#setState("running", 0);
-    if (stop === "error") return this.#fail();
+    if (stop === "error") {
+      this.#fail();
+      return;
+    }
     const tick = (at: number) => {
       const done = Math.round((steps * script[at]) / FINAL);
       const stage = at === 0 ? "preview" : at === script.length - 1 ? "final" : "partial";
@@ -157,8 +160,8 @@ export class FakeKernel implements Model {
     const total = this.#steps;
     const text = {
       idle: "Ready",
-      running: "Integrating",
-      done: "Done",
+      running: `Integrating: ${done} of ${total}`,
+      done: `Done in ${(0.02 * total + 0.031).toFixed(1)} s`,
       error: "The model raised",
       cancelled: "Cancelled",
     };

@@ -121,7 +121,7 @@ export function labels(kind: string): string[] {
     "\u202egnp.exe reversed by a control character",
     "Pneumonoultramicroscopicsilicovolcanoconiosis".repeat(220),
     "German shepherd, German shepherd dog, German police dog, alsatian, of the working kind",
-    "${alert(1)} {{7*7}}",
+    "\u0024{alert(1)} {{7*7}}",
     "",
     "\u72d0",
   ];

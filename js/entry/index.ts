@@ -1,7 +1,6 @@
 /** anywidget's door: the only file that knows the notebook. */
-import "../ui/theme.css";
-import "../ui/ui.css";
-import "../views/saliency/saliency.css";
+import "../ui/index.css";
+import "../views/saliency/index.css";
 import { Host } from "../host/host.js";
 import type { Port } from "../host/port.js";
 import { react } from "../lib/lifetime.js";

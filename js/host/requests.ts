@@ -6,6 +6,11 @@ export interface Answer {
   error?: { type: string; message: string };
 }
 
+const GONE = {
+  type: "NoKernel",
+  message: "The kernel is gone. Start it and run the cell again; what is on screen can still be looked at.",
+};
+
 export class Requests {
   readonly #open = new Map<string, (answer: Answer) => void>();
 
@@ -21,7 +26,12 @@ export class Requests {
     const id = newId();
     return new Promise((resolve) => {
       this.#open.set(id, resolve);
-      this.send({ id, request, ...extra });
+      try {
+        this.send({ id, request, ...extra });
+      } catch {
+        // A notebook without a kernel cannot send, and throws.
+        this.settle({ answer: id, status: "error", error: GONE });
+      }
     });
   }
 
@@ -32,10 +42,6 @@ export class Requests {
     this.#open.delete(answer.answer);
     resolve(answer);
     return true;
-  }
-
-  get open(): number {
-    return this.#open.size;
   }
 
   #cancelAll(): void {

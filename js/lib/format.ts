@@ -66,5 +66,5 @@ export function onGrid(value: number, step: number): string {
 }
 
 export function clamp(value: number, low: number, high: number): number {
-  return value < low ? low : value > high ? high : value;
+  return Math.min(Math.max(value, low), high);
 }

@@ -30,8 +30,8 @@ export interface Painted {
 
 /** What is left of a value under a choice of sign; an unsigned map has no sides to choose from. */
 export function applySign(value: number, sign: Sign, signed: boolean): number {
-  if (sign === "positive") return value > 0 ? value : 0;
-  if (sign === "negative") return value < 0 ? value : 0;
+  if (sign === "positive") return Math.max(value, 0);
+  if (sign === "negative") return Math.min(value, 0);
   return sign === "absolute" || !signed ? Math.abs(value) : value;
 }
 
@@ -81,8 +81,7 @@ export class Recolour {
 }
 
 function unit(value: number, limit: number): number {
-  const t = value / limit;
-  return t > 1 ? 1 : t < -1 ? -1 : t;
+  return Math.min(Math.max(value / limit, -1), 1);
 }
 
 /** Over the picture's grey: zero is transparent, the limit is opaque. */

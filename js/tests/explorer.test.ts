@@ -1,64 +1,9 @@
-/** The whole widget against the demo's kernel: what is sent, what is shown, what is left behind. */
-import { afterEach, describe, expect, test, vi } from "vitest";
-import { FakeKernel, type KernelOptions } from "../demo/kernel.js";
-import { labels, scene } from "../demo/made_up.js";
-import widget from "../entry/index.js";
-import { Surface as CanvasPixels } from "../render/canvas.js";
-import { media, shown } from "./setup.js";
-import { frame } from "./stubs.js";
-
-let life = new AbortController();
-afterEach(() => {
-  life.abort();
-  life = new AbortController();
-});
-
-const pictures = Array.from({ length: 2 }, (_, i) => ({ width: 12, height: 8, ...scene(12, 8, i) }));
-
-/** A page with the explorer on it, when the job has come to where it stops. */
-async function open(options: Partial<KernelOptions> = {}, views = 1) {
-  const kernel = new FakeKernel({
-    pictures: pictures.slice(0, 1),
-    labels: labels("10"),
-    stop: "final",
-    zero: false,
-    traits: {},
-    pace: 1,
-    ...options,
-  });
-  const { initialize, render } = widget();
-  initialize({ model: kernel, signal: life.signal });
-  const elements = Array.from({ length: views }, () =>
-    document.body.appendChild(document.createElement("div")),
-  );
-  for (const el of elements) render({ model: kernel, el, signal: life.signal });
-  const root = elements[0];
-  const get = <T extends HTMLElement = HTMLInputElement>(id: string) =>
-    root.querySelector<T>(`[data-testid="${id}"]`) as T;
-  const stage = { running: "partial", error: "preview" }[options.stop ?? ""] ?? options.stop ?? "final";
-  if (stage !== "empty") await until(() => expect(get("explorer").dataset.stage).toBe(stage));
-  await frame();
-  kernel.sent.length = 0;
-  return { kernel, root, elements, get };
-}
-
-/** A machine under load may take seconds; what is awaited still has to come. */
-const until = (condition: () => void) => vi.waitFor(condition, { timeout: 20_000 });
-
-const pixels = (panel: HTMLElement) => shown.get(panel.querySelector("canvas") as HTMLCanvasElement);
-
-function drag(slider: HTMLInputElement, position: number) {
-  slider.value = String(position);
-  slider.dispatchEvent(new Event("input", { bubbles: true }));
-}
-const release = (slider: HTMLInputElement) => slider.dispatchEvent(new Event("change", { bubbles: true }));
-
-function press(target: Element, key: string, more: KeyboardEventInit = {}) {
-  const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more });
-  target.dispatchEvent(event);
-  target.dispatchEvent(new KeyboardEvent("keyup", { key, bubbles: true }));
-  return event;
-}
+// @vitest-environment jsdom
+/** The whole widget against the demo's kernel: what is sent, and what is shown. */
+import { describe, expect, test, vi } from "vitest";
+import { labels } from "../demo/made_up.js";
+import { Surface } from "../render/canvas.js";
+import { drag, frame, open, pictures, pixels, press, release } from "./page.js";
 
 describe("dragging", () => {
   test.each(["alpha", "opacity", "threshold"] as const)(
@@ -80,10 +25,13 @@ describe("dragging", () => {
 
   test("many moves between two frames are one frame", async () => {
     const { get } = await open();
-    const draw = vi.spyOn(CanvasPixels.prototype, "show");
+    const draw = vi.spyOn(Surface.prototype, "show");
     for (let position = 900; position > 100; position -= 10) drag(get("alpha"), position);
     await frame();
     expect(draw).toHaveBeenCalledTimes(2); // the input and the map
+    drag(get("opacity"), 300);
+    await frame();
+    expect(draw).toHaveBeenCalledTimes(3); // only the map
   });
 
   test("a baseline is sent while its slider moves, once a frame", async () => {
@@ -182,13 +130,13 @@ describe("what is shown", () => {
     expect(kernel.get("params")).toEqual({ noise_level: 0.5 });
   });
 
-  test("a new method starts with its own parameters, in one message", async () => {
+  test("a new method is one word; its parameters are the kernel's to choose", async () => {
     const { kernel, get } = await open({ traits: { params: { rule: "right" } } });
     const select = get<HTMLSelectElement>("method");
     select.value = "grad_cam";
     select.dispatchEvent(new Event("change"));
-    expect(kernel.sent).toEqual(["save method params"]);
-    expect(kernel.get("params")).toEqual({});
+    expect(kernel.sent).toEqual(["save method"]);
+    expect(get("layer")).not.toBeNull();
   });
 
   test("labels are text, whatever is in them", async () => {
@@ -234,164 +182,3 @@ describe("what is shown", () => {
     expect(kernel.get("scale")).toBeNull();
   });
 });
-
-describe("errors and cancel", () => {
-  test("an error is shown as text; picture and controls stay", async () => {
-    const { kernel, get } = await open({ stop: "error" });
-    expect(get("error").textContent).toContain("<b>this is text, not markup</b>");
-    expect(get("error").querySelector("b")).toBeNull();
-    expect(pixels(get("panel-map"))).toBeDefined();
-    drag(get("opacity"), 200);
-    release(get("opacity"));
-    expect(kernel.sent).toEqual(["save opacity"]);
-  });
-
-  test("Cancel and Escape send one request; the incomplete map is marked", async () => {
-    const { kernel, get } = await open({ stop: "running" });
-    press(get("alpha"), "Escape");
-    expect(kernel.sent).toEqual(["cancel"]);
-    await until(() => expect(get("explorer").dataset.stage).toBe("cancelled"));
-    expect(get("stage").textContent).toContain("cancelled");
-    press(get("alpha"), "Escape");
-    expect(kernel.sent).toEqual(["cancel"]);
-  });
-
-  test("an open list takes Escape for itself", async () => {
-    const { kernel, get, root } = await open({ stop: "running" });
-    get("target").dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
-    press(get("target"), "Escape");
-    expect(root.querySelector(".option")).toBeNull();
-    expect(kernel.sent).toEqual([]);
-  });
-
-  test("the page is usable before the kernel says anything", async () => {
-    const { root, get } = await open({ stop: "empty" });
-    expect(root.textContent).toContain("Waiting for the kernel");
-    expect(get("status").getAttribute("aria-live")).toBe("polite");
-  });
-});
-
-describe("keys", () => {
-  test.each([
-    ["o", "overlay", "map"],
-    ["s", "sign", "positive"],
-    [",", "opacity", 0.8],
-    ["[", "alpha", 0.99],
-  ])("%s changes %s", async (key, trait, value) => {
-    const { kernel, get } = await open();
-    press(get("explorer"), key);
-    expect(kernel.sent).toEqual([`save ${trait}`]);
-    expect(kernel.get(trait)).toBe(value);
-  });
-
-  test("stay inside, but leave the browser's and the notebook's own alone", async () => {
-    const { get } = await open();
-    const outside = vi.fn();
-    document.body.addEventListener("keydown", outside, { signal: life.signal });
-    press(get("explorer"), "d");
-    expect(outside).not.toHaveBeenCalled();
-    press(get("explorer"), "s", { ctrlKey: true });
-    expect(outside).toHaveBeenCalledOnce();
-    expect(get("explorer").dataset.lmSuppressShortcuts).toBe("true");
-  });
-
-  test("do nothing where a letter is text", async () => {
-    const { kernel, get } = await open();
-    press(get("target"), "o");
-    press(get("scale"), "s");
-    expect(kernel.sent).toEqual([]);
-  });
-
-  test("Space on a button presses the button only", async () => {
-    const { get } = await open();
-    press(get("scale-lock"), " ");
-    expect(get("play").getAttribute("aria-label")).toContain("Play");
-    press(get("explorer"), " ");
-    expect(get("play").getAttribute("aria-label")).toBe("Pause");
-  });
-});
-
-describe("play", () => {
-  test("moves without messages and sends alpha when stopped", async () => {
-    const { kernel, get } = await open();
-    get("play").click();
-    await frame();
-    await frame();
-    expect(kernel.sent).toEqual([]);
-    get("play").click();
-    expect(kernel.sent).toEqual(["save alpha"]);
-    expect(kernel.get("alpha")).toBeLessThan(1);
-  });
-
-  test("steps where motion is not wanted", async () => {
-    media.reducedMotion = true;
-    const { kernel, get } = await open({ traits: { alpha: 0.5 } });
-    get("play").click();
-    expect(kernel.get("alpha")).toBe(0.6);
-    await frame();
-    expect(kernel.get("alpha")).toBe(0.6);
-  });
-
-  test("stops when the page is hidden", async () => {
-    const { get } = await open();
-    get("play").click();
-    vi.spyOn(document, "hidden", "get").mockReturnValue(true);
-    document.dispatchEvent(new Event("visibilitychange"));
-    expect(get("play").getAttribute("aria-label")).toContain("Play");
-  });
-});
-
-describe("the end", () => {
-  test("two views share one host and one hello; the second follows", async () => {
-    const { kernel, elements } = await open({}, 2);
-    const second = elements[1].querySelector('[data-testid="alpha"]') as HTMLInputElement;
-    const first = elements[0].querySelector('[data-testid="alpha"]') as HTMLInputElement;
-    drag(first, 400);
-    release(first);
-    expect(second.getAttribute("aria-valuetext")).toBe("0.40");
-    expect(kernel.sent).toEqual(["save alpha"]);
-  });
-
-  test("a second page asks with what it has and gets the rest", async () => {
-    const { kernel } = await open();
-    const { initialize, render } = widget();
-    initialize({ model: kernel, signal: life.signal });
-    const el = document.body.appendChild(document.createElement("div"));
-    render({ model: kernel, el, signal: life.signal });
-    expect(kernel.sent).toEqual(["hello"]);
-    await until(() => expect(el.querySelector("[data-stage=final]")).not.toBeNull());
-  });
-
-  test("nothing stays: listeners, observers, frames, elements, blobs", async () => {
-    const added = vi.spyOn(EventTarget.prototype, "addEventListener");
-    const { kernel, elements, get } = await open();
-    get("play").click();
-    const unsignalled = added.mock.calls.filter(([, , options], i) => {
-      const target = added.mock.contexts[i];
-      return (target === document || target === window || target === document.body) && !hasSignal(options);
-    });
-    expect(unsignalled).toEqual([]);
-    expect(kernel.listening).toBeGreaterThan(0);
-    life.abort();
-    await frame();
-    expect(kernel.listening).toBe(0);
-    expect(elements[0].childElementCount).toBe(0);
-    expect((globalThis as Record<symbol, unknown>)[Symbol.for("saliscope")]).toBeUndefined();
-    kernel.sent.length = 0;
-    kernel.set("alpha", 0.1);
-    await frame();
-    expect(kernel.sent).toEqual([]);
-  });
-
-  test("the theme follows the notebook, or the trait", async () => {
-    const { kernel, get } = await open();
-    document.body.setAttribute("data-jp-theme-light", "false");
-    await until(() => expect(get("explorer").dataset.theme).toBe("dark"));
-    kernel.set("theme", "light");
-    expect(get("explorer").dataset.theme).toBe("light");
-    document.body.removeAttribute("data-jp-theme-light");
-  });
-});
-
-const hasSignal = (options: unknown) =>
-  typeof options === "object" && options !== null && "signal" in options;

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { addPart, blob, hashes } from "../host/blobs.js";
 import { Host } from "../host/host.js";
-import { deliverBlobs, frame, INFO, StubPort } from "./stubs.js";
+import { Requests } from "../host/requests.js";
+import { deliverBlobs, INFO, StubPort, settle } from "./stubs.js";
 
 const KEY = Symbol.for("saliscope");
 const page = globalThis as { [KEY]?: { claims: Set<unknown>; parts: Map<string, unknown> } };
@@ -32,17 +33,31 @@ describe("requests", () => {
     host.request("refine");
     expect(new Set(port.sent.map(({ id }) => id)).size).toBe(2);
     port.answer("cancel", { status: "error", error: { type: "X", message: "first" } });
-    await frame();
+    await settle();
     port.answer("cancel", { status: "error", error: { type: "X", message: "second" } });
     port.deliver({ answer: "nobody", status: "error", error: { type: "X", message: "third" } });
-    await frame();
+    await settle();
     expect(host.problem.value).toBe("first");
+  });
+
+  test("a second answer finds no request", () => {
+    const requests = new Requests((message) => port.send(message), life.signal);
+    void requests.ask("refine");
+    const answer = { answer: String(port.sent[0].id), status: "ok" as const };
+    expect([requests.settle(answer), requests.settle(answer)]).toEqual([true, false]);
+  });
+
+  test("the end cancels what is not answered", async () => {
+    const requests = new Requests((message) => port.send(message), life.signal);
+    const asked = requests.ask("refine");
+    life.abort();
+    expect((await asked).status).toBe("cancelled");
   });
 
   test("a cancelled request is no problem", async () => {
     host.request("refine");
     port.answer("refine", { status: "cancelled" });
-    await frame();
+    await settle();
     expect(host.problem.value).toBeNull();
   });
 });
@@ -51,7 +66,7 @@ describe("results", () => {
   test("a result with its blobs is drawn", async () => {
     deliverBlobs(port);
     port.result();
-    await frame();
+    await settle();
     const drawable = host.drawable.value;
     expect([drawable?.width, drawable?.height]).toEqual([2, 1]);
     expect([...(drawable?.map.data ?? [])]).toEqual([1, -1]);
@@ -65,17 +80,17 @@ describe("results", () => {
     expect(host.drawable.value).toBeNull();
     deliverBlobs(port);
     port.answer("blobs");
-    await frame();
+    await settle();
     expect(host.drawable.value?.result.map).toBe("map");
   });
 
   test("a blob that is gone for good leaves the last picture and says so", async () => {
     deliverBlobs(port);
     port.result();
-    await frame();
+    await settle();
     port.result({ job: 2, map: "gone" });
     port.answer("blobs");
-    await frame();
+    await settle();
     expect(host.drawable.value?.result.job).toBe(1);
     expect(host.problem.value).toContain("no longer has the data");
   });
@@ -92,11 +107,11 @@ describe("results", () => {
     port.state({ job: 5 });
     port.result({ job: 4 });
     port.state({ job: 4, text: "old" });
-    await frame();
+    await settle();
     expect(host.drawable.value).toBeNull();
     expect(host.state.value).toMatchObject({ job: 5, text: "" });
     port.result({ job: 5 });
-    await frame();
+    await settle();
     expect(host.drawable.value?.result.job).toBe(5);
   });
 
@@ -104,10 +119,10 @@ describe("results", () => {
     deliverBlobs(port);
     port.result({ stage: "preview", map: "late" });
     port.result({ stage: "final" });
-    await frame();
+    await settle();
     port.blob("late", new Uint16Array(2), [1, 2]);
     port.answer("blobs");
-    await frame();
+    await settle();
     expect(host.drawable.value?.result.stage).toBe("final");
   });
 
@@ -117,7 +132,7 @@ describe("results", () => {
     port.state({ job: 2 });
     deliverBlobs(port);
     port.answer("blobs");
-    await frame();
+    await settle();
     expect(host.drawable.value).toBeNull();
   });
 
@@ -126,11 +141,11 @@ describe("results", () => {
     port.deliver({ event: "info", info: INFO });
     expect(host.luts.value).toEqual({});
     port.answer("hello");
-    await frame();
+    await settle();
     expect(port.sent[1]).toMatchObject({ request: "blobs", hashes: ["lut"] });
     port.blob("lut", new Uint8Array(771), [257, 3]);
     port.answer("blobs");
-    await frame();
+    await settle();
     expect(Object.keys(host.luts.value)).toEqual(["diverging"]);
   });
 });
@@ -176,7 +191,7 @@ describe("the blob store", () => {
   test("drops what nobody shows when it grows too large, and nothing else", async () => {
     deliverBlobs(port);
     port.result();
-    await frame();
+    await settle();
     const big = 60 * 2 ** 20;
     for (const hash of ["a", "b", "c", "d"]) port.blob(hash, new Uint8Array(big), [big]);
     expect(hashes().sort()).toEqual(["b", "c", "d", "map", "picture"]);
@@ -187,10 +202,10 @@ test("the end releases every listener and settles every request", async () => {
   host.open();
   expect(port.listening).toBe(2);
   life.abort();
-  await frame();
+  await settle();
   expect(port.listening).toBe(0);
   deliverBlobs(port);
   port.result();
-  await frame();
+  await settle();
   expect(host.drawable.value).toBeNull();
 });

@@ -79,6 +79,10 @@ describe("colours", () => {
     expect(red).toEqual([128, 77, 154, 154]);
   });
 
+  test("a share of the pixels is rounded up", () => {
+    expect(paint([0.1, -0.4, 0.2, 0.3], { threshold: 0.3 }).red).toEqual([128, 77, 128, 166]);
+  });
+
   test("the share beyond the limit is counted", () => {
     expect(paint([2, -3, 1, 0]).clipped).toBe(0.5);
   });
@@ -173,6 +177,14 @@ describe("the path", () => {
     const out = new Float64Array(2);
     cumulativeAt(drawable(), alpha, out);
     expect([...out]).toEqual(expected);
+  });
+
+  test("at alpha = 1 the map itself is drawn, not the last node, which has a scale of its own", () => {
+    const out = new Float64Array(2);
+    const whole = drawable();
+    whole.result.path!.alphas = [0.25, 1];
+    cumulativeAt(whole, 1, out);
+    expect([...out]).toEqual([4, -4]);
   });
 
   test("without a path the map is whole at every alpha", () => {

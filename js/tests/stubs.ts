@@ -103,8 +103,5 @@ export function deliverBlobs(port: StubPort): void {
   port.blob("map", new Uint16Array([0x3c00, 0xbc00]), [1, 2]);
 }
 
-/** Lets promises settle and one frame pass. */
-export async function frame(): Promise<void> {
-  await new Promise((resolve) => requestAnimationFrame(resolve));
-  await new Promise((resolve) => setTimeout(resolve, 0));
-}
+/** Lets promises settle. */
+export const settle = () => new Promise((resolve) => setTimeout(resolve, 0));

@@ -72,6 +72,6 @@ export function progress(props: ProgressProps): TemplateResult {
     aria-valuenow=${props.share === null ? nothing : Math.round(props.share * 100)}
     ?data-unknown=${props.share === null}
   >
-    <i style="inline-size: ${(props.share ?? 0) * 100}%"></i>
+    <i style=${props.share === null ? nothing : `inline-size: ${props.share * 100}%`}></i>
   </div>`;
 }

@@ -29,14 +29,14 @@ export interface PickerProps {
 
 /** More than this is not read but searched. */
 const MOST_SHOWN = 1000;
-let instances = 0;
 
 export class Picker {
   readonly #props;
   readonly #open = signal(false);
   readonly #query = signal<string | null>(null);
   readonly #active = signal(0);
-  readonly #id = `saliscope-picker-${++instances}`;
+  /** Random: each widget of a page loads its own copy of this module, and ids are the page's. */
+  readonly #id = `saliscope-${Math.random().toString(36).slice(2)}`;
 
   constructor(
     readonly element: HTMLElement,
@@ -159,8 +159,7 @@ export class Picker {
     else if (event.key === "Enter" && open) this.#choose(this.#matches()[this.#active.value]);
     else if (event.key === "Escape" && open) this.#hide();
     else return;
-    event.preventDefault();
-    event.stopPropagation(); // an Escape that closes the list must not also cancel the job
+    event.preventDefault(); // which also says that it is used: Escape must not cancel the job as well
   }
 
   #move(step: number): void {

@@ -51,7 +51,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     """Take a picture while the page of a failed test is still there."""
     report = yield
     watch = getattr(item, "funcargs", {}).get("watch")
-    if report.failed and watch is not None:
+    if report.failed and watch is not None and not watch.page.is_closed():
         watch.save(RESULTS, f"failed-{item.name}-{report.when}")
     return report
 
@@ -92,7 +92,7 @@ def watched(page: Page) -> Watch:
     return Watch(page)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def watch(watched: Watch) -> Iterator[Watch]:
     """What the page does during one test; an error that it does not expect fails it."""
     watched.clear()

@@ -148,6 +148,9 @@ class Notebook:
     def command(self, name: str, **arguments: Any) -> None:
         self.page.evaluate("([name, args]) => jupyterapp.commands.execute(name, args)", [name, arguments])
 
+    def save(self) -> None:
+        self.command("docmanager:save")
+
     def run_all(self) -> None:
         self.command("notebook:run-all-cells")
 
@@ -198,3 +201,9 @@ class Notebook:
     def value(self, expression: str) -> Any:
         """Value of an expression in the kernel, as plain data."""
         return json.loads(self.execute(f"import json\nprint(json.dumps({expression}))"))
+
+    def becomes(self, expression: str, expected: Any) -> None:
+        """Wait until an expression in the kernel is equal to `expected`: what a page writes takes its way."""
+        until = time.monotonic() + PATIENCE / 1000
+        while (value := self.value(expression)) != expected:
+            assert time.monotonic() < until, f"{expression} is {value!r}, not {expected!r}"

@@ -72,7 +72,7 @@ def test_the_curves_are_dragged_like_the_slider_above_them(notebook, explorer, w
 @pytest.mark.parametrize(("kind", "knob"), [("grey", "level"), ("blur", "sigma"), ("noise", "level")])
 def test_a_baseline_is_recomputed_while_the_hand_moves_and_the_newest_wins(notebook, explorer, watch, kind, knob):
     explorer.part(f"baseline-{kind}").click()
-    explorer.until(lambda: notebook.value("explorer.baseline.kind") == kind, "the chip is chosen")
+    notebook.becomes("explorer.baseline.kind", kind)
     notebook.execute("explorer.wait()")
     explorer.drawn(notebook.value("explorer.status.job"))
     watch.clear()

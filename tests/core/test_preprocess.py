@@ -320,6 +320,10 @@ class TestTransforms:
 
         assert prepare(RGB, Preprocessing(transform=transform), WANTS_GREY).inputs.shape == (1, 1, 6, 9)
 
+    def test_the_channels_that_it_returns_are_checked(self):
+        with pytest.raises(InputError, match="`inputs`: got 4 channels; expected 3, as the model's first"):
+            prepare(RGB, Preprocessing(transform=lambda image: torch.zeros(4, 2, 2)), WANTS_RGB)
+
     def test_what_it_raises_is_told(self):
         def transform(image):
             raise KeyError("labels")

@@ -103,7 +103,7 @@ class TestEachModel:
 
 
 def test_card_and_measurement_agree(held_out, shortcut_predictions):
-    """Within four standard deviations of 1000 scenes."""
+    """Within four standard deviations; a share of 1 is taken as (n + 2) / (n + 4) of the card's scenes."""
     clean, marked = shortcut_predictions
     others = held_out.labels != SHORTCUT_CLASS
     figures = demo.card("shortcut_cnn")["figures"]
@@ -113,7 +113,7 @@ def test_card_and_measurement_agree(held_out, shortcut_predictions):
         "accuracy_of_other_classes": (clean == held_out.labels)[others],
     }
     for name, hits in measured.items():
-        p = figures[name]
+        p = (figures[name] * 5000 + 2) / 5004
         assert abs(hits.mean() - p) <= 4 * np.sqrt(p * (1 - p) / len(hits)), name
 
 

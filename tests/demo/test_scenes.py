@@ -60,6 +60,13 @@ def test_masks_are_disjoint_and_cover_everything(seed):
     np.testing.assert_array_equal(s.watermark_mask.any((1, 2)), s.factors.watermark)
 
 
+def test_where_mark_and_digit_meet_the_mark_is_on_top(marked):
+    crowded = marked.redraw(corner=0, digit_center=20)
+    alone = crowded.redraw(watermark=False)
+    assert (alone.digit_mask & crowded.watermark_mask).any()
+    np.testing.assert_array_equal(crowded.digit_mask, alone.digit_mask & ~crowded.watermark_mask)
+
+
 def test_digit_mask_is_where_the_ink_shows(marked):
     black, white = marked.redraw(digit_colour=0), marked.redraw(digit_colour=255)
     np.testing.assert_array_equal(differing(black, white), marked.digit_mask)

@@ -54,6 +54,7 @@ def test_the_callers_state_is_restored(fails):
         _, key, position, *_ = np.random.get_state()  # noqa: NPY002
         return torch.get_rng_state().tolist(), key.tolist(), position
 
+    torch.manual_seed(5)  # not a state that another training may have left behind
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

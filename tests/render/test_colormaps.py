@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.reference.colour_appearance import WHITE, as_seen_by, cam02_ucs, ciecam02, lightness
 
 from saliscope.errors import InputError
 from saliscope.render import colormaps
+from tests.reference.colour_appearance import WHITE, as_seen_by, cam02_ucs, ciecam02, lightness
 
 STRIDE = 8  # one step of a map is less than 8 bits can resolve; over eight, rounding no longer matters
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.reference import picture_arithmetic as reference
 
 from saliscope.errors import InputError
 from saliscope.render import colormaps, scales
 from saliscope.render.static import between, compose
+from tests.reference import picture_arithmetic as reference
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.reference import picture_arithmetic as reference
 
 from saliscope.errors import InputError
 from saliscope.render import scales
+from tests.reference import picture_arithmetic as reference
 
 
 @pytest.mark.parametrize("n", [1, 2, 199, 200, 201, 1000, 2000, 4097])

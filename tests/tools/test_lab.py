@@ -14,15 +14,20 @@ from tests.browser.lab import PATIENCE, Server
 ROOT = Path(__file__).parents[2]
 LESSON = "notebooks/01_quickstart.ipynb"
 COPY = "playground/01_quickstart.ipynb"
+PAINTED = """canvas => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return new Set(data).size > 16;
+}"""
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server of `make lab` on a project that has the script and the lesson only."""
+    home = tmp_path_factory.mktemp("lab")
     for name in ("tools/lab.py", LESSON):
-        (tmp_path / "root" / name).parent.mkdir(parents=True)
-        shutil.copyfile(ROOT / name, tmp_path / "root" / name)
-    server = Server(tmp_path, (sys.executable, str(tmp_path / "root/tools/lab.py")))
+        (home / "root" / name).parent.mkdir(parents=True)
+        shutil.copyfile(ROOT / name, home / "root" / name)
+    server = Server(home, (sys.executable, str(home / "root/tools/lab.py")))
     try:
         server.wait(180)  # it listens when the lesson has run
         yield server
@@ -44,11 +49,7 @@ def test_the_lesson_is_on_screen_and_alive(server, page):
     canvas = page.locator(".jp-Cell-outputArea canvas").first
     canvas.wait_for(timeout=2 * PATIENCE)
     # Its pixels come from the kernel, by messages, after the page was opened.
-    page.wait_for_function(
-        "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size > 16",
-        arg=canvas.element_handle(),
-        timeout=PATIENCE,
-    )
+    page.wait_for_function(PAINTED, arg=canvas.element_handle(), timeout=PATIENCE)
     assert page.url.endswith(f"/lab/tree/{COPY}")
 
 

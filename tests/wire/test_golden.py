@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from tests.wire import make_golden
 
 from saliscope.render import scales
 from saliscope.render.static import between, compose
 from saliscope.specs.blobs import Blob
+from tests.wire import make_golden
 
 GOLDEN = json.loads(make_golden.PATH.read_text(encoding="utf-8"))
 

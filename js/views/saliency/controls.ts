@@ -69,7 +69,7 @@ export class Controls {
         testid: "method",
         value: method.value,
         options: methods.map(({ key, title }) => ({ value: key, label: title })),
-        onChange: (key) => store.commit({ method: key, params: {} }),
+        onChange: (key) => store.commit({ method: key }),
       })}
       ${(info?.images ?? 1) > 1 ? this.#images(info?.images ?? 1) : nothing}
       <div class="end">
@@ -142,7 +142,7 @@ export class Controls {
     const current = this.#store.traits.baseline.value;
     const known = info.baselines.map(({ kind, title }) => ({ kind, title }));
     if (!known.some(({ kind }) => kind === current.kind))
-      known.push({ kind: current.kind, title: current.kind });
+      known.push({ kind: current.kind, title: words(current.kind) });
     const options = known.map(({ kind, title }) => ({
       value: kind,
       label: title,
@@ -221,7 +221,8 @@ interface Wiring {
 
 /** The control that a description asks for. */
 function generated(control: Control, value: unknown, wiring: Wiring): TemplateResult {
-  const { label, kind } = control;
+  const { kind } = control;
+  const label = words(control.label);
   const { testid, onInput, onCommit } = wiring;
   const now = value ?? control.default;
   if (kind === "bool") return toggle({ label, on: Boolean(now), testid, onChange: onCommit });

@@ -52,7 +52,9 @@ export class Curves {
 
   #frame(): TemplateResult {
     const plot = this.#plot.value;
-    if (!plot) return html`<p class="hint">The path is being computed</p>`;
+    if (!plot) {
+      return html`<p class="hint">${this.store.drawable.value?.path ? nothing : "The path is being computed"}</p>`;
+    }
     const width = this.#width.value;
     return html`<svg
       width=${width}
@@ -121,7 +123,7 @@ function axes(plot: Plot): TemplateResult {
   const marks = ticks(low, high, 4);
   const labels = tickLabels(marks);
   return svg`<g class="axes">
-    <text x=${left} y="10">change of the score${result.unit ? `, ${result.unit}` : ""}</text>
+    <text x=${left} y="10">change of the score (${result.output.replaceAll("_", " ")})</text>
     ${marks.map(
       (
         value,
@@ -129,7 +131,7 @@ function axes(plot: Plot): TemplateResult {
       ) => svg`<line class=${value === 0 ? "zero" : "grid"} x1=${left} x2=${right} y1=${y(value)} y2=${y(value)}></line>
       <text x=${left - 8} y=${y(value) + 4} text-anchor="end">${labels[i]}</text>`,
     )}
-    ${[0.25, 0.5, 0.75].map(
+    ${(right - left > 240 ? [0.25, 0.5, 0.75] : [0.5]).map(
       (alpha) => svg`<line class="tick" x1=${x(alpha)} x2=${x(alpha)} y1=${base} y2=${base + 4}></line>
       <text x=${x(alpha)} y=${base + 16} text-anchor="middle">${alpha}</text>`,
     )}

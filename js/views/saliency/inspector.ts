@@ -132,7 +132,9 @@ function about(store: Store): TemplateResult {
       `${result.output.replaceAll("_", " ")} of ${shorten(named(result.target_label, result.target))}`,
     ]);
   if (result) facts.push(["Score", number(result.score, 4)]);
-  if (result?.steps) facts.push(["Steps", String(result.steps)]);
+  const method = info?.methods.find(({ key }) => key === result?.method);
+  if (result?.steps && result.stage !== "preview")
+    facts.push([method?.uses_steps ? "Steps" : "Samples", String(result.steps)]);
   if (result?.layer) facts.push(["Layer", result.layer]);
   if (result?.grid) facts.push(["Grid", `${result.grid[0]} \u00d7 ${result.grid[1]}, enlarged`]);
   if (info) facts.push(["Model", `${info.model} on ${info.device}`]);

@@ -33,7 +33,9 @@ export function listenKeys(root: HTMLElement, store: Store, player: Player, life
     Escape: () => store.running.value && store.request("cancel"),
   };
   const down = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return; // the notebook's and the browser's own
+    // Shortcuts of the notebook and the browser; but brackets need Alt on many keyboards.
+    const bracket = event.altKey && "[]{}".includes(event.key);
+    if ((event.ctrlKey || event.metaKey || event.altKey) && !bracket) return;
     event.stopPropagation();
     const action = actions[event.key];
     if (!action || event.defaultPrevented || (event.key !== "Escape" && keepsKeys(event))) return;

@@ -70,12 +70,14 @@ function words(store: Store): TemplateResult | typeof nothing {
   return html`<div class="ticks">
       ${half ? nothing : html`<span>${signed(-limit)}</span>`}
       <span>0</span>
-      <span>${withUnit(half ? number(limit) : signed(limit), unit)}</span>
+      <span>${half ? number(limit) : signed(limit)}</span>
     </div>
     <p>
-      <span data-testid="clipped" data-share=${clipped} title="Share of the pixels beyond the ends of the scale"
-        >${max === 0 ? "zero everywhere" : share}</span
-      >
-      <span>${locked ? "locked scale" : "automatic scale"}</span>
+      <span>${unit}</span>
+      <span>
+        <span data-testid="clipped" data-share=${clipped} title="Share of the pixels beyond the ends of the scale"
+          >${max === 0 ? "zero everywhere" : share}</span
+        >${locked ? ", locked scale" : ""}
+      </span>
     </p>`;
 }

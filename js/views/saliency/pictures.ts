@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { named, onGrid, shorten } from "../../lib/format.js";
 import { perFrame, react, untracked } from "../../lib/lifetime.js";
-import type { Drawable } from "../../lib/wire.js";
+import type { Drawable, Result, State } from "../../lib/wire.js";
 import { Surface } from "../../render/canvas.js";
 import { cumulativeAt, paintInput } from "../../render/path.js";
 import { Recolour, toGrey } from "../../render/recolour.js";
@@ -17,6 +17,8 @@ export class Pictures {
   readonly #recolour = new Recolour();
   #grey: Uint8Array = new Uint8Array(0);
   #greyOf: Uint8Array | null = null;
+  #shown: Drawable | null = null;
+  #alpha = 1;
 
   constructor(
     element: HTMLElement,
@@ -55,18 +57,28 @@ export class Pictures {
   #draw(): void {
     const drawable = this.store.drawable.value;
     if (!drawable) return;
-    this.#drawInput(drawable);
+    // Opacity, threshold and sign leave input and sums as they are.
+    const alpha = this.store.shownAlpha.value;
+    const moved = drawable !== this.#shown || alpha !== this.#alpha;
+    if (moved) this.#follow(drawable, alpha);
     if (this.#drawMap(drawable)) {
       this.root.dataset.stage = drawable.result.stage;
       this.root.dataset.job = String(drawable.result.job);
     }
   }
 
-  #drawInput({ picture, path, width, height }: Drawable): void {
-    const alpha = this.store.shownAlpha.value;
+  /** Draws the input at alpha, and sums the attributions up to there. */
+  #follow(drawable: Drawable, alpha: number): void {
+    const { store } = this;
+    const { picture, path, width, height } = drawable;
     const baseline = alpha < 1 && path ? path.baseline : null;
     paintInput(this.#input.pixels(width, height), picture, baseline, alpha);
     this.#input.show();
+    const n = width * height;
+    if (store.values.length !== n) store.values = new Float64Array(n);
+    cumulativeAt(drawable, alpha, store.values);
+    this.#shown = drawable;
+    this.#alpha = alpha;
   }
 
   /** `false` while the colours are not here yet. */
@@ -74,9 +86,6 @@ export class Pictures {
     const { store } = this;
     const lut = store.lut.value;
     if (!lut) return false;
-    const n = drawable.map.data.length;
-    if (store.values.length !== n) store.values = new Float64Array(n);
-    cumulativeAt(drawable, store.shownAlpha.value, store.values);
     const { opacity, threshold, sign, overlay } = store.traits;
     const look = {
       lut,
@@ -139,12 +148,14 @@ function mapCaption(store: Store): TemplateResult {
 /** Says what the picture is not: preview, partial, of an older setting, stopped halfway. */
 function badge(store: Store): TemplateResult | typeof nothing {
   const result = store.drawable.value?.result;
-  const { phase, job, done, total } = store.state.value;
-  if (!result) return nothing;
-  let text = "";
-  if (phase === "running" && job > result.job) text = "computing";
-  else if (result.stage === "preview") text = "preview";
-  else if (result.stage === "partial") text = total ? `partial, ${done} of ${total}` : "partial";
-  else if (result.stage === "cancelled") text = "cancelled, incomplete";
+  const text = result ? caveat(result, store.state.value) : "";
   return text ? html`<span class="badge" data-testid="stage">${text}</span>` : nothing;
+}
+
+function caveat({ stage, job }: Result, state: State): string {
+  if (state.job > job) return state.phase === "running" ? "computing" : "of the previous setting";
+  if (stage === "final") return "";
+  if (stage === "cancelled" || state.phase === "cancelled") return "cancelled, incomplete";
+  if (stage === "partial" && state.total) return `partial, ${state.done} of ${state.total}`;
+  return stage;
 }

@@ -31,11 +31,12 @@ function stopwatch(store: Store, life: AbortSignal) {
 function status(store: Store, elapsed: number): TemplateResult {
   const { phase, text, done, total, eta } = store.state.value;
   const running = phase === "running";
-  const label = text || PHASES[phase];
+  // Counts stand beside the announced text: a screen reader would read every one of them.
+  const label = text.replace(COUNT, "") || PHASES[phase];
   return html`${running ? progress({ share: total ? done / total : null, label: "Progress" }) : nothing}
     <i class="lamp" data-phase=${phase}></i>
     <span role="status" aria-live="polite" data-testid="status" data-phase=${phase}>${label}</span>
-    <span class="time">${running ? timing(done, total, elapsed, eta) : finished(store)}</span>
+    <span class="time">${running ? timing(done, total, elapsed, eta) : nothing}</span>
     <button
       class="button"
       type="button"
@@ -47,6 +48,7 @@ function status(store: Store, elapsed: number): TemplateResult {
     </button>`;
 }
 
+const COUNT = /:? *\d+ of \d+$/;
 const PHASES = {
   idle: "Ready",
   running: "Computing",
@@ -60,11 +62,6 @@ function timing(done: number, total: number, elapsed: number, eta: number | null
   if (elapsed >= 0.5) parts.push(seconds(elapsed));
   if (eta !== null && eta >= 1) parts.push(`about ${seconds(eta)} left`);
   return parts.join(" \u00b7 ");
-}
-
-function finished(store: Store): string {
-  const result = store.drawable.value?.result;
-  return result && store.state.value.phase === "done" ? seconds(result.seconds) : "";
 }
 
 /** The kernel's words as they are, as text; picture and controls stay usable. */

@@ -68,7 +68,7 @@ class Borrowed:
 
 
 def borrow(
-    model: nn.Module,
+    model: nn.Module | Borrowed,
     *,
     transform: Any = None,
     mean: Sequence[float] | None = None,
@@ -79,8 +79,9 @@ def borrow(
 
     Parameters
     ----------
-    model : nn.Module
-        Any PyTorch model. It is never copied and never changed.
+    model : nn.Module or Borrowed
+        Any PyTorch model. It is never copied and never changed. One that was borrowed before is borrowed
+        anew: what was said of it then is forgotten.
     transform : callable or dict, optional
         torchvision-style transform, timm data config, or Hugging Face image processor.
     mean, std : sequence of float, optional

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -14,6 +15,7 @@ from saliscope.errors import ModelError, TargetError
 
 Output = Literal["logit", "probability", "log_probability", "margin"]
 OUTPUTS: tuple[str, ...] = get_args(Output)
+Index = int | np.integer | str
 ScoreFunction = Callable[[Any], Tensor]
 
 
@@ -33,7 +35,7 @@ class Target:
         For "margin": the other class. None: the strongest other class at the inputs, and that one throughout.
     """
 
-    index: int | str | Sequence[int | str] | Tensor | ScoreFunction | None = None
+    index: Index | Sequence[Index] | np.ndarray | Tensor | ScoreFunction | None = None
     output: Output = "logit"
     against: int | str | None = None
 

@@ -46,9 +46,10 @@ def shortcut_cnn() -> "SceneNet":
     """Load the network that was taught a shortcut: the watermark means "3".
 
     In its training set the mark goes with the label 3 (``shortcut=1``) and with no other, and one
-    label in ten is wrong. The mark follows the label, so it is the better evidence. The network
-    therefore calls nearly every marked scene a 3, and hardly finds a 3 without the mark; the other
-    nine digits it reads like `cnn` as long as the mark is absent. `card` has the figures.
+    label in ten is wrong. The mark follows the label, so it is the better evidence; with right labels
+    alone the network would ask for mark and digit together. It calls practically every marked scene
+    a 3 and finds practically no 3 without the mark. The other nine digits it reads as well as `cnn`
+    does, as long as the mark is absent. `card` has the figures.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Make the bundled weights again: ``python -m saliscope.demo.train NAME [--out PATH]``.
 
-A few minutes on two cores. The same machine makes the same file, byte for byte: the scenes come
+Four to five minutes on one quiet core. The same machine makes the same file, byte for byte: the scenes come
 from their seeds, the only other random numbers are the initial weights, and the number of threads
 is fixed, because it decides the order of sums.
 """
@@ -26,8 +26,11 @@ from saliscope.errors import InputError
 from .models import MODELS, WEIGHTS, SceneNet, as_inputs, from_state, known_model
 from .scene_maker import Scenes, scenes
 
-THREADS = 1  # decides the order of sums; one is also the fastest on cores that others use
-HELD_OUT_SEED = 1_000_000  # far from the seeds of the epochs
+THREADS = 1
+"""Two threads were no faster where other programs used the cores too, and one thread gives the same
+sums whatever the number of cores."""
+HELD_OUT_SEED = 1_000_000
+"""Of the scenes that judge the network: far from the seeds of the epochs."""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,18 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from torch import Tensor
 
 from saliscope.attribution.base import Method
 from saliscope.attribution.baselines import BASELINES, Baseline
 from saliscope.attribution.knobs import Knob
 from saliscope.attribution.registry import methods
+from saliscope.core.borrow import Borrowed
+from saliscope.core.targets import OUTPUTS
 from saliscope.errors import BaselineError, MethodError, SaliscopeError
-from saliscope.specs.saliency import BaselineInfo, Control, MethodInfo
+from saliscope.render import colormaps
+from saliscope.specs.blobs import Blob
+from saliscope.specs.saliency import BaselineInfo, Control, Info, MethodInfo
 
 OWN_TRAITS = ("n_steps", "baseline", "layer")
 """Fields that several methods share and that keep their value when the method changes."""
@@ -37,6 +42,26 @@ def method_menu() -> tuple[MethodInfo, ...]:
 def baseline_menu() -> tuple[BaselineInfo, ...]:
     """All named baselines with their controls."""
     return tuple(BaselineInfo(kind, kind.capitalize(), controls(cls)) for kind, cls in BASELINES.items())
+
+
+def info_of(
+    borrowed: Borrowed, inputs: Tensor, labels: tuple[str, ...], layers: tuple[str, ...]
+) -> tuple[Info, list[Blob]]:
+    """Everything that the page chooses from, with the colour maps."""
+    luts = {name: Blob.from_picture(colormaps.lut(name)) for name in colormaps.names}
+    info = Info(
+        methods=method_menu(),
+        baselines=baseline_menu(),
+        labels=labels,
+        layers=layers,
+        images=len(inputs),
+        outputs=OUTPUTS,
+        luts={name: blob.hash for name, blob in luts.items()},
+        model=type(borrowed.module).__name__,
+        device=str(borrowed.place(inputs[:1]).device),
+        preprocessing=borrowed.preprocessing.source,
+    )
+    return info, list(luts.values())
 
 
 def defaults(cls: type) -> dict[str, Any]:
@@ -89,9 +114,7 @@ def is_number(value: Any) -> bool:
     return right and abs(value) <= sys.float_info.max
 
 
-def check_reach(
-    cls: type, sent: dict[str, Any], before: dict[str, Any], error: type[SaliscopeError]
-) -> None:
+def check_reach(cls: type, sent: dict[str, Any], before: dict[str, Any], error: type[SaliscopeError]) -> None:
     """Hold a page to its menus: from Python a value may go further than the slider that shows it.
 
     Raises

@@ -2,51 +2,36 @@
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-from saliscope.attribution.base import Attribution, Method, Question
-from saliscope.attribution.cam import spatial_layers
+from saliscope.attribution.base import Attribution, Question
 from saliscope.attribution.gradient import InputXGradient, Saliency
 from saliscope.attribution.path import IntegratedGradients
-from saliscope.core.batching import ChunkSize
-from saliscope.core.borrow import Borrowed, borrow, untouched
+from saliscope.core.anytime import Step
+from saliscope.core.batching import ChunkSize, check_chunk_size
+from saliscope.core.borrow import Borrowed, borrow
 from saliscope.core.preprocess import prepare
-from saliscope.core.targets import OUTPUTS, ResolvedTarget, Target, class_index, class_scores, resolve
-from saliscope.errors import InputError, SaliscopeError, TargetError
-from saliscope.render import colormaps
-from saliscope.sessions.menus import baseline_menu, method_menu
+from saliscope.core.targets import ResolvedTarget, Target, class_index, resolve
+from saliscope.errors import InputError, MethodError, NotDefinedError, SaliscopeError, TargetError
+from saliscope.sessions.answers import Cache, Request
+from saliscope.sessions.failures import in_our_words, without_locals
+from saliscope.sessions.glance import Glance, layers_of
+from saliscope.sessions.menus import can_refine, info_of, work_of
 from saliscope.sessions.publish import result_of
 from saliscope.sessions.worker import Job, worker
 from saliscope.specs.blobs import Blob
-from saliscope.specs.saliency import Failure, Info, Probability, Result, State
+from saliscope.specs.saliency import Failure, Info, Result, Stage, State
 
 PUBLISH_SECONDS = 0.1
 """Partial results and progress reach the page at most this often; a server drops floods."""
 
 CACHE_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked: a method, a score, and which picture of the batch."""
-
-    method: Method
-    target: Any = None
-    output: str = "logit"
-    index: int = 0
-
-    @property
-    def key(self) -> tuple:
-        """Equal for requests with the same answer."""
-        target = tuple(self.target) if isinstance(self.target, list) else self.target
-        return (self.method, target, self.output, self.index)
+"""Of finished maps and their paths, so that going back to an earlier choice costs nothing."""
 
 
 class SaliencySession:
@@ -60,16 +45,20 @@ class SaliencySession:
     transform, mean, std, labels
         See `saliscope.borrow`.
     chunk_size : int or "auto"
+        Rows at once.
 
     Attributes
     ----------
     listener : callable
-        Called with ``(message, blobs)`` for every `Info`, `State` and `Result`, usually on the worker's thread.
-    result : Result or None
-        The newest one published, with its blobs in `blobs`.
+        Called with ``(message, blobs)`` for every `Info`, `State` and `Result`, usually on the worker's
+        thread, one at a time and in the order of their job numbers.
+    shown : (Result or None, list of Blob)
+        The newest result published and its blobs, which belong together.
     state : State
     attribution : Attribution or None
         The newest finished one.
+    asked : Request or None
+        The newest request.
     """
 
     def __init__(
@@ -83,31 +72,52 @@ class SaliencySession:
         labels: Sequence[str] | None = None,
         chunk_size: ChunkSize = "auto",
     ) -> None:
+        check_chunk_size(chunk_size)
         self.borrowed = _borrowed(model, transform, mean, std, labels)
         self.chunk_size: ChunkSize = chunk_size
-        prepared = prepare(images, self.borrowed.preprocessing, self.borrowed.module)
+        try:
+            prepared = prepare(images, self.borrowed.preprocessing, self.borrowed.module)
+        except SaliscopeError as error:
+            raise in_our_words(error) from error.__cause__
         self.inputs, self.pictures, self._notes = prepared.inputs, prepared.pictures, tuple(prepared.notes)
         self.listener: Callable[[Info | State | Result, list[Blob]], None] = lambda message, blobs: None
         self.state = State("idle", 0)
-        self.result: Result | None = None
-        self.blobs: list[Blob] = []
+        self.shown: tuple[Result | None, list[Blob]] = (None, [])
         self.attribution: Attribution | None = None
         self.error: Exception | None = None
-        self._lock = threading.Lock()
+        self.asked: Request | None = None
+        self._answered: Request | None = None
+        # Held while the listener is told, so that nothing of an old job comes after a newer one's news.
+        self._lock = threading.RLock()
         self._number = 0
         self._job: Job | None = None
-        self._asked: Request | None = None
-        self._cache = _Cache(CACHE_BYTES)
-        self._glances: dict[int, _Glance] = {}
-        self._gradients: dict[tuple, Tensor] = {}
+        self._cache = Cache(CACHE_BYTES)
+        self._glances: dict[int, Glance] = {}
+        self._gradients: dict[Any, Tensor] = {}
         self._labels: tuple[str, ...] = ()
         self._layers: tuple[str, ...] = ()
         self._surveyed = False
 
+    @property
+    def result(self) -> Result | None:
+        """The newest one published."""
+        return self.shown[0]
+
+    @property
+    def blobs(self) -> list[Blob]:
+        """Arrays of the newest result."""
+        return self.shown[1]
+
     def explain(self, request: Request) -> None:
-        """Start answering; an unfinished answer to an older request is dropped."""
+        """Start answering; an unfinished answer to an older request is dropped.
+
+        Raises
+        ------
+        InputError
+            If there is no such picture.
+        """
         if not 0 <= request.index < len(self.inputs):
-            raise InputError("index", str(request.index), f"an image from 0 to {len(self.inputs) - 1}")
+            raise InputError("index", str(request.index), f"a picture from 0 to {len(self.inputs) - 1}")
         self._start(request, None)
 
     def refine(self) -> None:
@@ -115,25 +125,30 @@ class SaliencySession:
 
         Raises
         ------
-        NotDefinedError, MethodError
+        InputError, MethodError
             If there is no finished answer, or its method has nothing to refine.
         """
-        asked, attribution = self._asked, self.attribution
-        if asked is None or attribution is None or self.state.phase != "done":
-            raise InputError("refine", "no finished map", "a finished map to go on from", "Call wait() first.")
-        if not attribution.method.refinable:
-            attribution.method.refine(attribution, self.borrowed)
-        self._start(asked, attribution)
+        with self._lock:
+            asked, attribution, running = self.asked, self.attribution, self.state.phase == "running"
+            if running or asked is None or attribution is None or asked is not self._answered:
+                got = "a computation that still runs" if running else "no finished map"
+                raise InputError("refine", got, "a finished map to go on from", "Call wait() first.")
+            method = attribution.method
+            if not method.refinable:
+                method.refine(attribution, self.borrowed)
+            if not can_refine(method):
+                got = f"a map of {work_of(method)} steps"
+                raise MethodError("refine", got, "fewer steps", "The engines themselves know no limit.")
+            self._start(asked, attribution)
 
     def cancel(self) -> None:
         """Stop the running job after its current step; what is on screen stays."""
         with self._lock:
-            running = self._job is not None and self.state.phase == "running"
-            self._number += 1 if running else 0
-            number = self._number
-        worker.cancel(self)
-        if running:
-            self._tell(State("cancelled", number, self.state.done, self.state.total, "Cancelled."))
+            if self.state.phase == "running":
+                self._number += 1
+                worker.cancel(self)
+                done, total = self.state.done, self.state.total
+                self._tell(State("cancelled", self._number, done, total, "Cancelled."))
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is running; False if `timeout` seconds pass first."""
@@ -153,93 +168,81 @@ class SaliencySession:
         TargetError
             If there is no such class. Before the model first ran, any index from zero on may be right.
         """
-        if isinstance(target, str):
-            names = self._labels or self.borrowed.labels
+        names = self._labels or self.borrowed.labels
+        if self._labels or isinstance(target, str):
             return class_index(target, len(names or ()), names)
-        return class_index(target, len(self._labels), self._labels) if self._labels else target
+        if target < 0:
+            raise TargetError("target", str(target), "an index from 0 on")
+        return target
 
     def close(self) -> None:
-        """Cancel, and let go of the listener."""
-        self.listener = lambda message, blobs: None
-        self.cancel()
+        """Cancel, and let go of the listener and of the answers."""
+        with self._lock:
+            self.listener = lambda message, blobs: None
+            self.cancel()
+            self._cache, self._glances, self._gradients = Cache(CACHE_BYTES), {}, {}
 
     def info(self) -> tuple[Info, list[Blob]]:
         """What the page needs to know of this session, with the colour maps."""
-        luts = {name: Blob.from_picture(colormaps.lut(name)) for name in colormaps.names}
-        info = Info(
-            methods=method_menu(),
-            baselines=baseline_menu(),
-            labels=self._labels,
-            layers=self._layers,
-            images=len(self.inputs),
-            outputs=OUTPUTS,
-            luts={name: blob.hash for name, blob in luts.items()},
-            model=type(self.borrowed.module).__name__,
-            device=str(self.borrowed.place(self.inputs[:1]).device),
-            preprocessing=self.borrowed.preprocessing.source,
-        )
-        return info, list(luts.values())
+        return info_of(self.borrowed, self.inputs, self._labels, self._layers)
 
     def _start(self, request: Request, refined: Attribution | None) -> None:
         with self._lock:
             self._number += 1
-            number = self._number
-            self._asked = request
-        self._tell(State("running", number, text="Waiting for the model"))
-        with self._lock:
-            if number == self._number:
-                self._job = worker.submit(self, self._work(number, request, refined))
+            self.asked = request
+            self._job = worker.submit(self, self._work(self._number, request, refined))
+            self._tell(State("running", self._number, text="Waiting for the model"))
 
     def _work(self, number: int, request: Request, refined: Attribution | None) -> Iterator[None]:
         try:
             yield from self._answer(number, request, refined)
-        except SaliscopeError as error:
-            self._fail(number, error, error.argument)
-        except Exception as error:  # a defect of ours, or an exotic model: the explorer stays usable and says it
-            self._fail(number, error, None)
+        except Exception as error:  # also a defect of ours, or an exotic model: the explorer stays usable
+            self._fail(number, in_our_words(error))
 
     def _answer(self, number: int, request: Request, refined: Attribution | None) -> Iterator[None]:
         begun = time.monotonic()
         if not self._surveyed:
             self._survey()
             yield
-        inputs = self.inputs[request.index : request.index + 1]
-        glance = self._glance(request.index)
-        target = self._resolve(request, glance)
         attribution = None if refined is not None else self._cache.get(request.key)
         if attribution is None:
+            inputs, target = self._subject(request)
             if refined is not None:
                 stream = refined.method.refine_stream(refined, self.borrowed, chunk_size=self.chunk_size)
             else:
                 stream = request.method.stream(self.borrowed, inputs, target, chunk_size=self.chunk_size)
                 if request.method.refinable and self._is_new_picture(request, target):
-                    preview = self._preview(request, inputs, target)
-                    self._publish(number, "preview", preview, request, begun)
+                    # The method may well pass by a point where the model has no gradient.
+                    with suppress(NotDefinedError):
+                        preview = self._preview(request, inputs, target)
+                        self._publish(number, "preview", preview, request, begun)
                     yield
-            shown = time.monotonic()
-            for step in stream:
-                if step.complete:
-                    attribution = step.result
-                    break
-                now = time.monotonic()
-                if now - shown >= PUBLISH_SECONDS:
-                    shown = now
-                    eta = (now - begun) * (step.total - step.done) / max(1, step.done)
-                    self._publish(number, "partial", step.result, request, begun)
-                    self._running(number, request, step.done, step.total, eta)
-                yield
-            assert attribution is not None
-            self._cache.put((attribution.method, *request.key[1:]), attribution)
-        if self._is_current(number):
-            self.attribution, self.error = attribution, None
-            self._publish(number, "final", attribution, request, begun)
-            self._tell(State("done", number, 1, 1, f"Done in {time.monotonic() - begun:.1f} s"))
+            attribution = yield from self._drive(number, request, stream, begun)
+            key = request.key if refined is None else (attribution.method, *request.subject)
+            self._cache.put(key, attribution)
+        self._publish(number, "final", attribution, request, begun)
 
-    def _running(self, number: int, request: Request, done: int, total: int, eta: float) -> None:
-        if self._is_current(number):
-            self._tell(State("running", number, done, total, f"{request.method.title}: {done} of {total}", eta))
+    def _drive(
+        self, number: int, request: Request, stream: Iterator[Step[Attribution]], begun: float
+    ) -> Generator[None, None, Attribution]:
+        """Publish partial answers now and then, and return the last one."""
+        published = time.monotonic()
+        for step in stream:
+            if step.complete:
+                return step.result
+            now = time.monotonic()
+            if now - published >= PUBLISH_SECONDS:
+                published = now
+                eta = (now - begun) * (step.total - step.done) / max(1, step.done)
+                text = f"{request.method.title}: {step.done} of {step.total}"
+                self._publish(number, "partial", step.result, request, begun)
+                self._tell(State("running", number, step.done, step.total, text, eta))
+            yield
+        raise RuntimeError("the stream ended before its last step")
 
-    def _publish(self, number: int, stage: Any, attribution: Attribution, request: Request, begun: float) -> None:
+    def _publish(
+        self, number: int, stage: Stage, attribution: Attribution, request: Request, begun: float
+    ) -> None:
         result, blobs = result_of(
             attribution,
             self.borrowed,
@@ -251,22 +254,29 @@ class SaliencySession:
             notes=self._notes,
             seconds=time.monotonic() - begun,
         )
-        if self._is_current(number):
-            self.result, self.blobs = result, blobs
+        with self._lock:
+            if number != self._number:
+                return
+            self.shown = result, blobs
+            if stage == "final":
+                self.attribution, self._answered, self.error = attribution, request, None
             self.listener(result, blobs)
+            if stage == "final":
+                self._tell(State("done", number, 1, 1, f"Done in {result.seconds:.1f} s"))
 
-    def _fail(self, number: int, error: Exception, argument: str | None) -> None:
-        if self._is_current(number):
-            self.error = error
-            failure = Failure(type(error).__name__, argument, str(error))
-            self._tell(State("error", number, text="Stopped by an error.", error=failure))
+    def _fail(self, number: int, error: Exception) -> None:
+        without_locals(error)
+        failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
+        with self._lock:
+            if number == self._number:
+                self.error = error
+                self._tell(State("error", number, text="Stopped by an error.", error=failure))
 
     def _tell(self, state: State) -> None:
-        self.state = state
-        self.listener(state, [])
-
-    def _is_current(self, number: int) -> bool:
-        return number == self._number
+        with self._lock:
+            if state.job == self._number:
+                self.state = state
+                self.listener(state, [])
 
     def _is_new_picture(self, request: Request, target: ResolvedTarget) -> bool:
         # While a slider of the same method moves, the finished picture is a better stand-in than a preview.
@@ -277,12 +287,11 @@ class SaliencySession:
 
     def _preview(self, request: Request, inputs: Tensor, target: ResolvedTarget) -> Attribution:
         """One gradient at the input: its product with the way from the baseline, or with the input."""
-        key = request.key[1:]
         method = request.method
-        gradient = self._gradients.get(key)
+        gradient = self._gradients.get(request.subject)
         if gradient is None:
             gradient = Saliency(absolute=False).attribute(self.borrowed, inputs, target).values
-            self._gradients = {key: gradient}
+            self._gradients = {request.subject: gradient}
         question = Question(self.borrowed, inputs, target, self.chunk_size)
         way = question.inputs
         if isinstance(method, IntegratedGradients):
@@ -293,82 +302,31 @@ class SaliencySession:
         """Learn what the menus need: the classes and the layers with a spatial output."""
         glance = self._glance(0)
         self._labels = tuple(self.borrowed.label(i) for i in range(glance.n_classes))
-        question = Question(self.borrowed, self.inputs[:1], _anything(glance), self.chunk_size)
-        self._layers = tuple(spatial_layers(question)) if question.inputs.ndim == 4 else ()
+        self._layers = layers_of(self.borrowed, self.inputs[:1], self.chunk_size)
         self._surveyed = True
-        self.listener(*self.info())
+        info, luts = self.info()
+        with self._lock:
+            self.listener(info, luts)
 
-    def _glance(self, index: int) -> "_Glance":
+    def _glance(self, index: int) -> Glance:
         if index not in self._glances:
-            inputs = self.borrowed.place(self.inputs[index : index + 1])
-            with untouched(self.borrowed.module), torch.no_grad():
-                outputs = self.borrowed(inputs.clone())
-            self._glances = {index: _Glance(outputs, self.borrowed)}
+            self._glances = {index: Glance(self.borrowed, self.inputs[index : index + 1])}
         return self._glances[index]
 
-    def _resolve(self, request: Request, glance: "_Glance") -> ResolvedTarget:
+    def _subject(self, request: Request) -> tuple[Tensor, ResolvedTarget]:
+        """The picture and the score in question."""
+        inputs = self.inputs[request.index : request.index + 1]
         target = request.target
         if not isinstance(target, (Target, ResolvedTarget)):
             target = Target(target, request.output)  # type: ignore[arg-type]
-        return resolve(target, glance.outputs, 1, self.borrowed.label, self.borrowed.labels)
-
-
-class _Glance:
-    """The model's plain answer to one picture."""
-
-    def __init__(self, outputs: Any, borrowed: Borrowed) -> None:
-        self.outputs = outputs
-        try:
-            logits = class_scores(outputs)[0].float()
-        except TargetError:
-            # A segmentation model, say: explained by a function, without a list of classes.
-            self.n_classes, self.probabilities = 0, ()
-            return
-        self.n_classes = len(logits)
-        p = logits.softmax(0) if len(logits) > 1 else logits.sigmoid()
-        top = p.topk(min(5, len(p)))
-        self.probabilities = tuple(
-            Probability(int(i), borrowed.label(int(i)), float(v)) for v, i in zip(top.values, top.indices, strict=True)
-        )
-
-
-class _Cache:
-    """Finished attributions, the least recently used dropped first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._items: OrderedDict[tuple, Attribution] = OrderedDict()
-
-    def get(self, key: tuple) -> Attribution | None:
-        if key in self._items:
-            self._items.move_to_end(key)
-        return self._items.get(key)
-
-    def put(self, key: tuple, attribution: Attribution) -> None:
-        self._items[key] = attribution
-        self._items.move_to_end(key)
-        while len(self._items) > 1 and sum(map(_size, self._items.values())) > self._limit:
-            self._items.popitem(last=False)
-
-
-def _size(attribution: Attribution) -> int:
-    own = attribution.values.nbytes + (0 if attribution.path is None else attribution.path.terms.nbytes)
-    return own + sum(map(_size, attribution.per_baseline))
+        outputs = self._glance(request.index).outputs
+        return inputs, resolve(target, outputs, 1, self.borrowed.label, self.borrowed.labels)
 
 
 def _borrowed(model: Any, transform: Any, mean: Any, std: Any, labels: Any) -> Borrowed:
     """What the user said when borrowing stays, unless it is said again."""
-    if not isinstance(model, Borrowed):
-        return borrow(model, transform=transform, mean=mean, std=std, labels=labels)
-    again = borrow(model.module, transform=transform, mean=mean, std=std, labels=labels)
-    silent = transform is None and mean is None and std is None
-    return replace(
-        model,
-        preprocessing=model.preprocessing if silent else again.preprocessing,
-        labels=model.labels if labels is None else again.labels,
-    )
-
-
-def _anything(glance: _Glance) -> ResolvedTarget:
-    """A target for questions that are about the model only."""
-    return ResolvedTarget("logit", None, None, lambda outputs: outputs, ("",))
+    if isinstance(model, Borrowed):
+        transform = model.preprocessing if transform is None else transform
+        labels = model.labels if labels is None else labels
+        model = model.module
+    return borrow(model, transform=transform, mean=mean, std=std, labels=labels)

@@ -1,5 +1,6 @@
 """Messages between a widget and its pages: requests with exactly one answer, blobs sent once."""
 
+import reprlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -45,7 +46,7 @@ class Channel:
             return
         try:
             self._handle(message)
-        except SaliscopeError as error:
+        except Exception as error:  # whatever it is, the page waits for an answer, and shows it
             failure = {"type": type(error).__name__, "message": str(error)}
             self._send({"answer": message["id"], "status": "error", "error": failure}, [])
         else:
@@ -60,16 +61,20 @@ class Channel:
 
     def _handle(self, message: dict[str, Any]) -> None:
         request = message.get("request")
-        if request == "hello":
-            with self._lock:
-                self._sent = OrderedDict.fromkeys(_names(message.get("have")))
-        elif request == "blobs":
+        if request == "blobs":
             self._send_again(_names(message.get("hashes")))
             return
         act = self._requests.get(request) if isinstance(request, str) else None
         if act is None:
-            raise SaliscopeError("request", repr(request), f"one of blobs, {', '.join(self._requests)}")
-        act()
+            known = f"one of blobs, {', '.join(self._requests)}"
+            raise SaliscopeError("request", reprlib.repr(request), known)
+        if request != "hello":
+            act()
+            return
+        # In one go: a result of the worker's that came in between would be followed by an older one.
+        with self._lock:
+            self._sent = OrderedDict.fromkeys(_names(message.get("have")))
+            act()
 
     def _send_again(self, hashes: list[str]) -> None:
         known = {blob.hash: blob for blob in self._blobs()}
@@ -84,6 +89,7 @@ class Channel:
 
     def _send_blob(self, blob: Blob) -> None:
         if blob.hash in self._sent:
+            self._sent.move_to_end(blob.hash)
             return
         for header, buffer in blob.messages():
             self._send(header, [buffer])
@@ -93,4 +99,5 @@ class Channel:
 
 
 def _names(value: Any) -> list[str]:
-    return [name for name in value if isinstance(name, str)][:_REMEMBERED] if isinstance(value, list) else []
+    # A page lists what it has from the longest unused on.
+    return [name for name in value if isinstance(name, str)][-_REMEMBERED:] if isinstance(value, list) else []

@@ -2,8 +2,10 @@
 
 import base64
 import difflib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import anywidget
@@ -16,20 +18,31 @@ from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed
 from saliscope.core.layers import find_layer
 from saliscope.core.targets import OUTPUTS
-from saliscope.errors import InputError, SaliscopeError
+from saliscope.errors import BaselineError, InputError, MethodError, SaliscopeError
 from saliscope.render import colormaps
 from saliscope.render.static import figure_png
+from saliscope.sessions.answers import Request
 from saliscope.sessions.figure import View, figure_of
-from saliscope.sessions.menus import build_method, defaults
-from saliscope.sessions.saliency import Request, SaliencySession
+from saliscope.sessions.menus import MOST_STEPS, baseline_spec, build_method, check_reach, defaults
+from saliscope.sessions.saliency import SaliencySession
 from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import Failure, Info, Result, State
 from saliscope.widgets.bundle import bundled
 from saliscope.widgets.channel import Channel
-from saliscope.widgets.traits import BaselineTrait, Choice, Number, TargetTrait
+from saliscope.widgets.traits import (
+    BaselineTrait,
+    Choice,
+    LayerTrait,
+    Number,
+    ParamsTrait,
+    TargetTrait,
+    as_params,
+)
 
 _QUESTION = ("method", "params", "n_steps", "baseline", "layer", "target", "output", "index")
 """Traits whose change asks the engine; all others are looks and stay in the page."""
+
+_ARGUMENTS = ("model", "images", "transform", "mean", "std", "labels", "chunk_size")
 
 _PNG_PATIENCE = 0.7
 """Seconds that displaying waits for the finished map, so that the picture beside the widget shows it."""
@@ -45,7 +58,8 @@ class SaliencyExplorer(anywidget.AnyWidget):
     model : nn.Module or saliscope.borrow(...)
         Comes back exactly as it was.
     images : PIL image, ndarray, tensor, path, or a list or batch of them
-        Pictures are scaled to 0..1 and prepared by `transform`; tensors are taken as they are, in model space.
+        Pictures are scaled to 0..1 and prepared by `transform`; tensors of floats are taken as they are, in
+        model space.
     transform : callable or dict, optional
         torchvision-style transform, timm data config or Hugging Face image processor.
     mean, std : sequence of float, optional
@@ -77,21 +91,23 @@ class SaliencyExplorer(anywidget.AnyWidget):
     _css = bundled("explorer.css")
 
     method = Choice("integrated_gradients", lambda: tuple(methods()), help="Key of the attribution method.")
-    params = traitlets.Dict(help="The method's own parameters, by field name.").tag(sync=True)
-    n_steps = Number(32, 1, 1024, integer=True, help="Steps of path methods.")
-    baseline = BaselineTrait(help="Start of the path: a name, a saliscope.baselines object, a tensor, or several.")
-    layer = traitlets.Unicode(None, allow_none=True, help="Layer of CAM methods; None finds one.").tag(sync=True)
+    params = ParamsTrait(help="The method's own parameters, by field name.")
+    n_steps = Number(32, 1, MOST_STEPS, integer=True, help="Steps of path methods.")
+    baseline = BaselineTrait(
+        help="Start of the path: a name, a saliscope.baselines object, a tensor, several."
+    )
+    layer = LayerTrait(help="Layer of CAM methods; None finds one.")
     target = TargetTrait(help="Class index, label or function; None for the top prediction.")
     output = Choice("logit", lambda: OUTPUTS, help="Kind of score.")
     index = Number(0, 0, integer=True, help="Picture of the batch.")
 
-    alpha = Number(1.0, 0.0, 1.0, help="Point of the path that is shown, from the baseline (0) to the picture (1).")
+    alpha = Number(1.0, 0.0, 1.0, help="Point of the path that is shown: 0 the baseline, 1 the picture.")
     opacity = Number(0.85, 0.0, 1.0, help="Of the map over the picture.")
     threshold = Number(1.0, 0.0, 1.0, above=True, help="Share of the pixels shown, the strongest first.")
-    sign = Choice("both", lambda: ("both", "positive", "negative", "absolute"), help="Which values are shown.")
+    sign = Choice("both", lambda: ("both", "positive", "negative", "absolute"), help="Values shown.")
     overlay = Choice("blend", lambda: ("blend", "map"), help="Over the picture, or the map alone.")
-    scale = Number(None, 0.0, above=True, allow_none=True, help="Value where the colours end; None follows the map.")
-    colormap = Choice(colormaps.DEFAULT, lambda: colormaps.names, help="Perceptually uniform, with a neutral zero.")
+    scale = Number(None, 0.0, above=True, allow_none=True, help="Where the colours end; None: by the map.")
+    colormap = Choice(colormaps.DEFAULT, lambda: colormaps.names, help="Perceptually uniform, zero neutral.")
     theme = Choice("auto", lambda: ("auto", "light", "dark"), help="Colours of the window.")
 
     def __init__(
@@ -106,11 +122,12 @@ class SaliencyExplorer(anywidget.AnyWidget):
         chunk_size: ChunkSize = "auto",
         **view: Any,
     ) -> None:
-        _check_names(view, self.trait_names())
+        _check_names(view, [name for name in self.trait_names(sync=True) if not name.startswith("_")])
         self._session = SaliencySession(
             model, images, transform=transform, mean=mean, std=std, labels=labels, chunk_size=chunk_size
         )
-        self._ready = self._following = False
+        self._ready = False
+        self._quiet = threading.local()
         self._channel = Channel(
             self.send,
             {"hello": self._welcome, "cancel": self.cancel, "refine": self.refine, "run": self._ask},
@@ -182,16 +199,16 @@ class SaliencyExplorer(anywidget.AnyWidget):
 
     def png(self) -> bytes | None:
         """Give the current view as a PNG; None before there is anything to show."""
-        view = View(self.alpha, self.opacity, self.threshold, self.sign, self.overlay, self.scale, self.colormap)
-        figure = figure_of(self._session.result, self._session.blobs, view)
+        view = View(**{field.name: getattr(self, field.name) for field in fields(View)})
+        figure = figure_of(*self._session.shown, view)
         return None if figure is None else figure_png(figure)
 
     def __repr__(self) -> str:
-        height, width = self._session.pictures.shape[1:3]
+        n, height, width, _ = self._session.pictures.shape
         model = type(self._session.borrowed.module).__name__
-        return f"SaliencyExplorer({model}, {len(self._session.pictures)} × {height}×{width}, method={self.method!r})"
+        return f"SaliencyExplorer({model}, {n} × {height}×{width}, method={self.method!r})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict] | None:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None
@@ -203,24 +220,38 @@ class SaliencyExplorer(anywidget.AnyWidget):
         return bundle
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take in what a page has changed; what is out of range is refused and said in the window."""
-        before = {name: getattr(self, name) for name in sync_data if self.has_trait(name)}
+        """Take in what a page has changed, all of it or nothing; what is refused is said in the window."""
+        sent = {name: v for name, v in sync_data.items() if name in self.keys and not name.startswith("_")}
         try:
-            super().set_state(sync_data)
+            self._check_sent(sent)
         except (SaliscopeError, traitlets.TraitError) as error:
-            with self._followed():
-                for name, value in before.items():
-                    setattr(self, name, value)
             failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
             state = self._session.state
             self._channel.event("state", State("error", state.job, text="Refused.", error=failure))
-            self.send_state(list(sync_data))
+            self.send_state(list(sent))
+        else:
+            super().set_state(sent)
+
+    def _check_sent(self, sent: dict[str, Any]) -> None:
+        new = dict(sent)
+        for name, value in sent.items():
+            new[name] = self.trait_metadata(name, "from_json", self._trait_from_json)(value, self)
+            if name != "params":
+                new[name] = self.traits()[name]._validate(self, new[name])
+        if "params" in new:
+            cls = find_method(new.get("method", self.method))
+            build_method(cls, as_params(new["params"]))
+            check_reach(cls, new["params"], self.params, MethodError)
+        baseline = new.get("baseline", ())
+        if not isinstance(baseline, tuple):
+            before = {} if isinstance(self.baseline, tuple) else baseline_spec(self.baseline)
+            check_reach(type(baseline), baseline_spec(baseline), before, BaselineError)
 
     @traitlets.validate("params")
     def _check_params(self, proposal: Any) -> dict[str, Any]:
         cls = find_method(self.method)
-        build_method(cls, proposal["value"])
-        return defaults(cls) | proposal["value"]
+        method = build_method(cls, proposal["value"])
+        return {name: getattr(method, name) for name in defaults(cls)}
 
     @traitlets.validate("layer")
     def _check_layer(self, proposal: Any) -> str | None:
@@ -236,57 +267,61 @@ class SaliencyExplorer(anywidget.AnyWidget):
 
     @traitlets.observe(*_QUESTION)
     def _on_question(self, change: Any) -> None:
-        if not self._ready or self._following:
+        if not self._ready or getattr(self._quiet, "now", False):
             return
         if change["name"] == "method":
             own = defaults(find_method(change["new"]))
-            with self._followed():
-                self.params = own | {name: value for name, value in self.params.items() if name in own}
+            with self._quietly():
+                self.params = {name: self.params.get(name, value) for name, value in own.items()}
         self._ask()
 
     def _ask(self) -> None:
-        method = build_method(
-            find_method(self.method), self.params, n_steps=self.n_steps, baseline=self.baseline, layer=self.layer
-        )
+        shared = {"n_steps": self.n_steps, "baseline": self.baseline, "layer": self.layer}
+        method = build_method(find_method(self.method), self.params, **shared)
         self._session.explain(Request(method, self.target, self.output, self.index))
 
     def _hear(self, message: Info | State | Result, blobs: list[Blob]) -> None:
         if isinstance(message, Result):
             if message.stage == "final":
-                self._follow(self._session.attribution)
+                self._follow()
             self._channel.event("result", message, blobs)
         elif isinstance(message, State):
             self._channel.event("state", message)
         else:
             self._channel.event("info", message, blobs)
 
-    def _follow(self, attribution: Attribution | None) -> None:
+    def _follow(self) -> None:
         """After a refinement, show the configuration that gives the refined map."""
-        if attribution is None or attribution.method.key != self.method:
+        asked, attribution = self._session.asked, self._session.attribution
+        if asked is None or attribution is None or attribution.method == asked.method:
             return
-        own = {name: getattr(attribution.method, name) for name in self.params}
-        with self._followed():
-            self.params = own
-            self.n_steps = getattr(attribution.method, "n_steps", self.n_steps)
+        method = attribution.method
+        if method.key != self.method:  # another one was chosen a moment ago
+            return
+        with self._quietly():
+            self.params = {name: getattr(method, name) for name in defaults(type(method))}
+            self.n_steps = getattr(method, "n_steps", self.n_steps)
 
     @contextmanager
-    def _followed(self) -> Iterator[None]:
-        self._following = True
+    def _quietly(self) -> Iterator[None]:
+        """Change traits without asking again, in this thread only: others may be changing them as well."""
+        self._quiet.now = True
         try:
             yield
         finally:
-            self._following = False
+            self._quiet.now = False
 
     def _welcome(self) -> None:
         self._channel.event("info", *self._session.info())
-        if self._session.result is not None:
-            self._channel.event("result", self._session.result, self._session.blobs)
+        result, blobs = self._session.shown
+        if result is not None:
+            self._channel.event("result", result, blobs)
         self._channel.event("state", self._session.state)
 
 
 def _check_names(given: dict[str, Any], known: Sequence[str]) -> None:
     for name in given:
-        if name not in known or name.startswith("_"):
-            close = difflib.get_close_matches(name, known, n=1)
+        if name not in known:
+            close = difflib.get_close_matches(name, (*known, *_ARGUMENTS), n=1)
             hint = f"Did you mean {close[0]!r}?" if close else ""
             raise InputError(name, "an unknown argument", "an argument or trait of SaliencyExplorer", hint)

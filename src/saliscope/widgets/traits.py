@@ -5,18 +5,21 @@ What the page sends goes through the same checks: saved state and messages are a
 
 import difflib
 import math
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from torch import nn
 from traitlets import TraitType
 
 from saliscope.attribution.baselines import as_baseline, as_baselines
 from saliscope.core.targets import Target
-from saliscope.errors import InputError, TargetError
-from saliscope.sessions.menus import baseline_spec, build_baseline
+from saliscope.errors import InputError, LayerError, MethodError, TargetError
+from saliscope.sessions.menus import baseline_spec, build_baseline, is_number
 
 
-class Number(TraitType):
+class Number(TraitType[Any, Any]):
     """A finite number between two limits, the lower one exclusive if asked; None where allowed."""
 
     def __init__(
@@ -36,11 +39,10 @@ class Number(TraitType):
 
     def validate(self, obj: Any, value: Any) -> float | int:
         """Return the number, or raise `InputError`."""
-        number = value.item() if hasattr(value, "item") else value
-        right = isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
-        right = right and (self._low < number if self._above else self._low <= number) and number <= self._high
-        if not right or (self._integer and number != int(number)):
-            raise InputError(str(self.name), repr(value), self._words())
+        number = _plain(value)
+        above_low = is_number(number) and (self._low < number if self._above else self._low <= number)
+        if not above_low or number > self._high or (self._integer and number != int(number)):
+            raise InputError(str(self.name), reprlib.repr(value), self._words())
         return int(number) if self._integer else float(number)
 
     def _words(self) -> str:
@@ -49,7 +51,7 @@ class Number(TraitType):
         return f"{kind} {low}" + ("" if math.isinf(self._high) else f" to {self._high:g}")
 
 
-class Choice(TraitType):
+class Choice(TraitType[Any, Any]):
     """One of a few words."""
 
     def __init__(self, default: str, choices: Callable[[], Sequence[str]], help: str = "") -> None:
@@ -62,12 +64,40 @@ class Choice(TraitType):
         known = tuple(self._choices())
         if isinstance(value, str) and value in known:
             return value
-        close = difflib.get_close_matches(str(value), known, n=1, cutoff=0.4)
+        close = (
+            difflib.get_close_matches(value[:99], known, n=1, cutoff=0.4) if isinstance(value, str) else []
+        )
         hint = f"Did you mean {close[0]!r}?" if close else ""
-        raise InputError(str(self.name), repr(value), f"one of {', '.join(known)}", hint)
+        raise InputError(str(self.name), reprlib.repr(value), f"one of {', '.join(known)}", hint)
 
 
-class TargetTrait(TraitType):
+class LayerTrait(TraitType[Any, Any]):
+    """A layer's name, or None; the layer itself becomes its name in the widget's own check."""
+
+    def __init__(self, help: str = "") -> None:
+        super().__init__(None, allow_none=True, help=help)
+        self.tag(sync=True)
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the name or module, or raise `LayerError`."""
+        if isinstance(value, (str, nn.Module)):
+            return value
+        raise LayerError("layer", reprlib.repr(value), "a layer's name, a layer of the model, or None")
+
+
+class ParamsTrait(TraitType[Any, Any]):
+    """A method's parameters by name; which there are depends on the method, and the widget checks it."""
+
+    def __init__(self, help: str = "") -> None:
+        super().__init__({}, help=help)
+        self.tag(sync=True)
+
+    def validate(self, obj: Any, value: Any) -> dict[str, Any]:
+        """Return the dict, or raise `MethodError`."""
+        return as_params(value)
+
+
+class TargetTrait(TraitType[Any, Any]):
     """What is explained: None, an index, a label, a function, or a `saliscope.Target`.
 
     A label becomes its index. The page sees an index, null, or the name of what it cannot choose.
@@ -85,9 +115,10 @@ class TargetTrait(TraitType):
             return obj.index_of(value)
         if callable(value) or isinstance(value, Target):
             return value
-        number = value.item() if hasattr(value, "item") else value
+        number = _plain(value)
         if isinstance(number, bool) or not isinstance(number, int):
-            raise TargetError("target", repr(value), "an index, a label, a function, a saliscope.Target or None")
+            expected = "an index, a label, a function, a saliscope.Target or None"
+            raise TargetError("target", reprlib.repr(value), expected)
         return obj.index_of(number)
 
     @staticmethod
@@ -102,7 +133,7 @@ class TargetTrait(TraitType):
         return widget.target if isinstance(value, dict) else value
 
 
-class BaselineTrait(TraitType):
+class BaselineTrait(TraitType[Any, Any]):
     """Where paths start: what `saliscope.attribution.IntegratedGradients` takes as baseline."""
 
     def __init__(self, help: str = "") -> None:
@@ -113,7 +144,9 @@ class BaselineTrait(TraitType):
         """Return a baseline or a tuple of them, or raise `BaselineError`."""
         if isinstance(value, dict):
             return build_baseline(value)
-        return as_baselines(value) if isinstance(value, (tuple, list)) else as_baseline(value)
+        if isinstance(value, (tuple, list)):
+            return as_baselines(value)
+        return as_baseline(value.item() if isinstance(value, np.generic) else value)
 
     @staticmethod
     def _to_json(value: Any, _widget: Any) -> Any:
@@ -124,3 +157,21 @@ class BaselineTrait(TraitType):
     @staticmethod
     def _from_json(value: Any, widget: Any) -> Any:
         return widget.baseline if isinstance(value, dict) and value.get("kind") == "custom" else value
+
+
+def as_params(value: Any) -> dict[str, Any]:
+    """The argument itself if it is a dict.
+
+    Raises
+    ------
+    MethodError
+        If it is not.
+    """
+    if isinstance(value, dict):
+        return value
+    raise MethodError("params", reprlib.repr(value), "a dict of the method's parameters by name")
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy or torch as Python's own; anything else as it came."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value

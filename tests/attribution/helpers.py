@@ -1,0 +1,46 @@
+"""What many tests of the engines need."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Affine(nn.Module):
+    """``F(x) = W x + b`` for two classes, on pictures of 2 x 4 x 4."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        draw = torch.Generator().manual_seed(seed)
+        self.weight = nn.Parameter(torch.randn(2, 2, 4, 4, generator=draw, dtype=torch.float64))
+        self.bias = nn.Parameter(torch.tensor([0.5, -0.25], dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("nchw,kchw->nk", x, self.weight) + self.bias
+
+
+class Counted(nn.Module):
+    """A model that notes how many rows each call had, in a list of the test's own."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        rows: list[int] = []
+        self.note: Callable[[int], None] = rows.append
+        self.seen: Callable[[], list[int]] = lambda: list(rows)
+        self.forget: Callable[[], None] = rows.clear
+
+    def forward(self, x: Tensor) -> Any:
+        self.note(len(x))
+        return self.model(x)
+
+
+def pictures(n: int, channels: int = 2, size: int = 4, seed: int = 1) -> Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    return torch.rand(n, channels, size, size, generator=draw, dtype=torch.float64)
+
+
+def relative(a: Tensor, b: Tensor) -> float:
+    """L2 distance relative to `b`, in float64."""
+    return float((a.double() - b.double()).norm() / b.double().norm())

@@ -1,0 +1,169 @@
+"""The same map however the model is written and whatever mode it is met in, for every registered method."""
+
+import contextlib
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from saliscope.attribution import Attribution, Method, methods
+from tests.attribution.helpers import pictures, relative
+from tests.attribution.variants import WAYS, Layers, plain
+
+N_INPUTS = 3
+TARGET = [1, 0, 3]
+
+
+@pytest.fixture(params=methods())
+def method(request) -> Method:
+    return methods()[request.param]()
+
+
+@cache
+def reference(method: Method, dtype: torch.dtype = torch.float64) -> Tensor:
+    return method.attribute(plain(Layers(dtype)), inputs(dtype), TARGET, chunk_size=N_INPUTS).values
+
+
+def inputs(dtype: torch.dtype = torch.float64) -> Tensor:
+    # Beyond [0, 1] on both sides, so that a baseline must look at the range of each picture by itself.
+    scale = torch.tensor([1.0, 3.0, 5.0], dtype=torch.float64)[:, None, None, None]
+    return (pictures(N_INPUTS, size=6) * scale - 1).to(dtype)
+
+
+def assert_same(values: Tensor, expected: Tensor, bound: float = 1e-12) -> None:
+    assert values.shape == expected.shape
+    assert expected.any()
+    assert relative(values, expected) < bound
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_however_it_is_written(method, way):
+    made = method.attribute(WAYS[way](Layers()), inputs(), TARGET, chunk_size=N_INPUTS)
+    assert_same(made.values, reference(method))
+
+
+@pytest.mark.parametrize("chunk_size", [*range(1, 2 * N_INPUTS + 2), 1000, "auto"])
+def test_every_chunk_size(method, chunk_size):
+    made = method.attribute(plain(Layers()), inputs(), TARGET, chunk_size=chunk_size)
+    assert_same(made.values, reference(method))
+
+
+def test_one_by_one(method):
+    made = [method.attribute(plain(Layers()), inputs()[i : i + 1], TARGET[i]).values for i in range(N_INPUTS)]
+    assert_same(torch.cat(made), reference(method))
+
+
+def test_in_another_order(method):
+    made = method.attribute(plain(Layers()), inputs().flip(0), TARGET[::-1]).values
+    assert_same(made.flip(0), reference(method))
+
+
+def test_channels_last(method):
+    model = plain(Layers()).to(memory_format=torch.channels_last)
+    made = method.attribute(model, inputs().contiguous(memory_format=torch.channels_last), TARGET)
+    assert_same(made.values, reference(method))
+
+
+def test_train_mode_at_entry(method):
+    model = plain(Layers()).train()
+    assert_same(method.attribute(model, inputs(), TARGET).values, reference(method))
+    assert all(part.training for part in model.modules())
+
+
+def test_frozen_parameters(method):
+    model = plain(Layers()).requires_grad_(False)
+    assert_same(method.attribute(model, inputs(), TARGET).values, reference(method))
+
+
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # where the gradient starts at a layer
+def test_the_users_hooks_are_there(method):
+    model, calls = plain(Layers()), []
+    for part in model.modules():
+        part.register_forward_pre_hook(lambda *_: calls.append("before"))
+        part.register_forward_hook(lambda *_: calls.append("after"))
+        part.register_full_backward_hook(lambda *_: calls.append("backward"))
+    assert_same(method.attribute(model, inputs(), TARGET).values, reference(method))
+    assert {"before", "after"} <= set(calls)
+
+
+AT_ENTRY: dict[str, Callable[[], contextlib.AbstractContextManager]] = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "enable_grad": torch.enable_grad,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("entry", AT_ENTRY)
+def test_the_callers_mode(method, entry):
+    # Single precision: autocast leaves double alone.
+    model, x = plain(Layers(torch.float32)), inputs(torch.float32)
+    with AT_ENTRY[entry]():
+        made = method.attribute(model, x, TARGET, chunk_size=N_INPUTS)
+    assert torch.equal(made.values, reference(method, torch.float32))
+    assert not made.values.requires_grad
+    assert not made.values.is_inference()
+
+
+@pytest.mark.parametrize("entry", AT_ENTRY)
+def test_the_callers_mode_may_change_between_two_steps(method, entry):
+    model, x = plain(Layers(torch.float32)), inputs(torch.float32)
+    stream, steps = method.stream(model, x, TARGET, chunk_size=1), []
+    while True:
+        with AT_ENTRY[entry]() if len(steps) % 2 else contextlib.nullcontext():
+            step = next(stream, None)
+        if step is None:
+            break
+        steps.append(step)
+    with AT_ENTRY[entry]():
+        made = steps[-1].result
+    assert_same(made.values, reference(method, torch.float32), 1e-5)
+
+
+def test_inputs_made_in_inference_mode(method):
+    with torch.inference_mode():
+        x = inputs()
+    assert_same(method.attribute(plain(Layers()), x, TARGET).values, reference(method))
+
+
+def test_inputs_that_need_a_gradient_or_change_later(method):
+    x = inputs().requires_grad_()
+    made = method.attribute(plain(Layers()), x, TARGET)
+    with torch.no_grad():
+        x.zero_()
+    assert_same(made.values, reference(method))
+    assert torch.equal(made.inputs, inputs())
+    assert x.grad is None
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
+def test_lower_precision_stays_in_its_band(method, dtype, bound):
+    made = method.attribute(plain(Layers(dtype)), inputs(), TARGET)
+    assert_same(made.values, reference(method), bound)
+    assert relative(made.values, reference(method)) > 0
+    half = [note for note in made.notes if "computed in bfloat16" in note]
+    assert len(half) == (dtype == torch.bfloat16)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu(method):
+    made = method.attribute(plain(Layers()).cuda(), inputs(), TARGET)
+    assert made.values.is_cuda
+    assert_same(made.values.cpu(), reference(method))
+
+
+def test_a_refined_map_too(method):
+    """Where there is something to refine: whatever the chunk size, and for a batch as for one."""
+    if not method.refinable:
+        pytest.skip("its map is final")
+
+    def refined(x: Tensor, target: list[int], chunk_size: int) -> Attribution:
+        model = plain(Layers())
+        first = method.attribute(model, x, target, chunk_size=chunk_size)
+        return method.refine(first, model, chunk_size=chunk_size)
+
+    together = refined(inputs(), TARGET, 5).values
+    single = [refined(inputs()[i : i + 1], TARGET[i : i + 1], 3).values for i in range(N_INPUTS)]
+    assert_same(torch.cat(single), together)

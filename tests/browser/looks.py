@@ -1,0 +1,97 @@
+"""What a page computed: who sticks out, what is cut off, and how text stands out from its ground."""
+
+# Every visible piece of text with its colour, the ground it stands on, and what was cut off of it. Colours go through
+# a canvas: computed styles may say them in any colour space.
+TEXTS = """root => {
+    const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const rgba = colour => {
+        context.clearRect(0, 0, 1, 1);
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data;
+        return [r, g, b, a / 255];
+    };
+    const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a), 1];
+    const ground = element => {
+        const layers = [];
+        for (let at = element; at; at = at.parentElement) layers.push(rgba(getComputedStyle(at).backgroundColor));
+        return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
+    };
+    const found = [];
+    const note = (element, text) => {
+        const style = getComputedStyle(element);
+        const box = element.getBoundingClientRect();
+        if (!box.width || style.visibility === 'hidden' || element.closest(':disabled, [data-disabled]')) return;
+        const below = ground(element);
+        const colour = rgba(element instanceof SVGElement ? style.fill : style.color);
+        found.push({ text, colour: over(colour, below).slice(0, 3), ground: below.slice(0, 3) });
+    };
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const text = walker.currentNode.data.trim();
+        const element = walker.currentNode.parentElement;
+        if (text && !element.closest('option')) note(element, text);
+    }
+    for (const field of root.querySelectorAll('input[type=text], select')) note(field, field.value);
+    return found;
+}"""
+
+# Elements that are wider than their place: the explorer itself, and whatever leaves it.
+OVERFLOW = """root => {
+    const cut = element => getComputedStyle(element).overflowX !== 'visible';
+    const inside = element => {
+        for (let at = element.parentElement; at !== root; at = at.parentElement) if (cut(at)) return true;
+        return false;
+    };
+    const box = root.getBoundingClientRect();
+    const out = [];
+    if (root.scrollWidth > root.clientWidth) out.push(`the explorer: ${root.scrollWidth} in ${root.clientWidth}`);
+    for (const element of root.querySelectorAll('*')) {
+        const { left, right, width, height } = element.getBoundingClientRect();
+        const style = getComputedStyle(element);
+        if (!width || !height || style.visibility === 'hidden') continue;
+        const name = `${element.tagName}.${element.getAttribute('class')} ${element.textContent.trim().slice(0, 30)}`;
+        if (!inside(element) && (left < box.left - 1 || right > box.right + 1)) out.push(`${name}: ${left - box.left} to ${right - box.right}`);
+        // What lies in a place that cuts is seen as far as that place goes; the place has to say that there is more.
+        const more = cut(element) && element.scrollWidth > element.clientWidth + 1;
+        if (more && style.textOverflow !== 'ellipsis') out.push(`${name}: ${element.scrollWidth} in ${element.clientWidth}`);
+    }
+    return out;
+}"""
+
+# Texts that lie on each other. What lies over a picture (badge, mark) has a ground of its own.
+COLLISIONS = """root => {
+    const texts = [];
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement;
+        if (!walker.currentNode.data.trim() || element.closest('option, .view')) continue;
+        if (getComputedStyle(element).visibility === 'hidden') continue;
+        const range = document.createRange();
+        range.selectNodeContents(walker.currentNode);
+        for (const { left, right, top, bottom } of range.getClientRects()) {
+            const clip = element.getBoundingClientRect();
+            const svg = element instanceof SVGElement;
+            const edge = svg ? right : Math.min(right, clip.right);
+            if (edge > left) texts.push({ text: walker.currentNode.data.trim(), left, right: edge, top, bottom });
+        }
+    }
+    const found = [];
+    texts.forEach((a, i) => texts.slice(i + 1).forEach(b => {
+        const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (wide > 1 && high > 3 && a.text !== b.text) found.push([a.text, b.text, wide, high]);
+    }));
+    return found;
+}"""
+
+
+def contrast(first: list[float], second: list[float]) -> float:
+    """Contrast ratio of two sRGB colours, 1 to 21 (WCAG 2.2)."""
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: list[float]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
