@@ -34,7 +34,9 @@ dev: $(INSTALLED) $(MODULES)  ## JupyterLab on notebooks/; widgets reload when j
 	node build.mjs --watch & watcher=$$!; trap 'kill $$watcher' EXIT; \
 	ANYWIDGET_HMR=1 $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
 
-test: check vitest pytest  ## linters, types, vitest, then pytest with notebooks and browser
+test:  ## linters, types, vitest, then pytest with notebooks and browser
+	@# All of them, also when one fails: a red run says everything that is wrong.
+	@$(MAKE) --no-print-directory --keep-going --jobs=1 check vitest pytest
 
 test-slow: $(INSTALLED) bundle  ## the tests marked slow
 	$(PYTEST) -m slow

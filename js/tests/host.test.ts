@@ -54,6 +54,15 @@ describe("requests", () => {
     expect((await asked).status).toBe("cancelled");
   });
 
+  test("a kernel that cannot be reached is said to be gone", async () => {
+    port.send = () => {
+      throw new Error("no comm");
+    };
+    host.request("refine");
+    await settle();
+    expect(host.problem.value).toContain("The kernel is gone");
+  });
+
   test("a cancelled request is no problem", async () => {
     host.request("refine");
     port.answer("refine", { status: "cancelled" });

@@ -3,8 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
+
+from saliscope.attribution import methods
+
+SMALL: dict[str, dict[str, Any]] = {
+    "integrated_gradients": {"n_steps": 4},
+    "smooth_grad": {"n_samples": 4},
+}
+"""Less work for methods that can do with less. A method that is missing here is tested with its defaults."""
+
+
+def every_method() -> list[Any]:
+    """Parameters for a test that every registered method must pass."""
+    return [pytest.param(made(**SMALL.get(key, {})), id=key) for key, made in methods().items()]
 
 
 class Affine(nn.Module):

@@ -10,7 +10,7 @@ import saliscope
 from saliscope import InputError, MethodError, ModelError, Target, TargetError
 from saliscope.attribution import IntegratedGradients, Method, Saliency, methods
 from saliscope.attribution.registry import find_method
-from tests.attribution.helpers import pictures, relative
+from tests.attribution.helpers import every_method, pictures, relative
 from tests.attribution.variants import Layers, plain
 from tests.core.helpers import unchecked
 
@@ -20,9 +20,9 @@ def model():
     return plain(Layers())
 
 
-@pytest.fixture(params=methods())
+@pytest.fixture(params=every_method())
 def method(request) -> Method:
-    return methods()[request.param]()
+    return request.param
 
 
 class Applied(nn.Module):
@@ -47,7 +47,7 @@ def infinite(at: tuple[int, ...], value: float) -> Tensor:
     [
         (
             "cat.png",
-            "got an object of type str; expected a tensor of shape (n, channels, height, width). SaliencyExpl",
+            "got an object of type str; expected a tensor of shape (n, channels, height, width). Saliency",
         ),
         (None, "got an object of type NoneType; expected a tensor of shape (n, channels, height, width)."),
         (
@@ -73,15 +73,15 @@ def test_inputs(method, model, inputs, text):
 
 @pytest.mark.parametrize("shape", [(1, 3, 4, 4), (2, 4, 4), (1, 2, 4)], ids=str)
 def test_another_shape_or_number_of_channels(method, model, shape):
-    text = f"got (Runtime|Value)Error from Classifier: .*expected an output for inputs of shape {re.escape(str(shape))}, float64"
-    with pytest.raises(ModelError, match=text):
+    expected = re.escape(f"expected an output for inputs of shape {shape}, float64")
+    with pytest.raises(ModelError, match="got (Runtime|Value)Error from Classifier: .*" + expected):
         method.attribute(model, torch.zeros(shape), 0)
 
 
 def test_what_is_no_model(method):
     with (
         unchecked(),
-        pytest.raises(ModelError, match="`model`: got an object of type function; expected a torch.nn"),
+        pytest.raises(ModelError, match="got an object of type function; expected a"),
     ):
         method.attribute(lambda x: x, pictures(1), 0)
 
@@ -104,7 +104,7 @@ def test_a_model_that_raises_in_the_middle(method, model):
         (4, "`target`: got 4; expected an index from 0 to 3."),
         (
             "cat",
-            "`target`: got 'cat'; expected an index, since the model has no labels. Pass labels=[...] as well.",
+            "`target`: got 'cat'; expected an index, since the model has no labels. Pass labels=[...] as",
         ),
         ([0, 1, 2], "`target`: got 3 targets for 2 inputs; expected one for each input, or one for all."),
         (
@@ -222,7 +222,7 @@ def test_a_segmentation_model_wants_a_function(method):
 
 def test_unknown_methods():
     assert find_method("grad_cam") is methods()["grad_cam"]
-    text = "`method`: got 'gradcam'; expected one of integrated_gradients, .*, grad_cam. Did you mean 'grad_cam'?"
+    text = "`method`: got 'gradcam'; expected one of .*, grad_cam. Did you mean 'grad_cam'?"
     with pytest.raises(MethodError, match=text):
         find_method("gradcam")
     with pytest.raises(

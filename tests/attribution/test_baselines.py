@@ -46,7 +46,7 @@ def test_flat_colours_are_normalised_as_the_model_wants(baseline, pixel, known, 
 
 
 def test_of_unknown_values_each_picture_has_its_own_black_and_white(unknown):
-    """A picture inside [0, 1] is taken as it is; the one beside it, which is not, by its smallest and largest."""
+    """A picture inside [0, 1] is taken as it is; another one by its own smallest and largest value."""
     x = pictures(3)
     x[1] = 7 * x[1] - 3
     x[2] = 255 * x[2]
@@ -90,7 +90,7 @@ def test_blur_is_scipys_with_mirrored_borders(sigma, shape, unknown):
 
 
 def test_blur_in_model_space_is_blur_in_picture_space(known, unknown):
-    """It is linear and keeps constants, so the normalisation may come before or after; borders do not darken."""
+    """It is linear and keeps constants: the normalisation may come before or after, borders do not darken."""
     x = pictures(2, size=6)
     torch.testing.assert_close(baselines.Blur(2).make(known, x), baselines.Blur(2).make(unknown, x))
     flat = torch.full((1, 2, 6, 6), 0.7, dtype=torch.float64)

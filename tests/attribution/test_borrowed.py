@@ -1,4 +1,4 @@
-"""The model comes back as it was: after success, an exception anywhere, a stop anywhere, and in two threads."""
+"""The model comes back as it was: after success, an exception or a stop anywhere, and in two threads."""
 
 import contextlib
 import random
@@ -12,11 +12,9 @@ from torch import Tensor, nn
 
 from saliscope import ModelError
 from saliscope.attribution import GradCAM, IntegratedGradients, Method, SmoothGrad, methods
-from tests.attribution.helpers import pictures, relative
+from tests.attribution.helpers import every_method, pictures, relative
 from tests.attribution.variants import Layers, plain
 from tests.core.helpers import changed, fingerprint, unchecked
-
-SMALL = {"integrated_gradients": {"n_steps": 2}, "smooth_grad": {"n_samples": 2}}
 
 
 class Restless(nn.Module):
@@ -68,9 +66,9 @@ class FailsAt:
             raise self.error
 
 
-@pytest.fixture(params=methods())
+@pytest.fixture(params=every_method())
 def method(request) -> Method:
-    return methods()[request.param](**SMALL.get(request.param, {}))
+    return request.param
 
 
 @pytest.fixture(autouse=True)
@@ -102,8 +100,8 @@ def test_the_fingerprint_sees_every_change():
     assert seen >= {
         ":calls", ":history", ":sizes", ":state", ":_buffers", "dropout:seen", "dropout:_buffers",
         "model.last:_forward_hooks", "model.features:_forward_pre_hooks", "model.last.weight.grad",
-        "model.last.bias", "model:first_of_all", "model.features.first.weight", "model.features.norm:training",
-        "torch rng", "numpy rng", "python rng",
+        "model.last.bias", "model:first_of_all", "model.features.first.weight",
+        "model.features.norm:training", "torch rng", "numpy rng", "python rng",
     }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Patches of 4 x 4 pixels behind `n_prefix` tokens; the score is read from the first token, or from their mean."""
+    """Patches of 4 x 4 pixels behind `n_prefix` tokens; the score is read from the first, or their mean."""
 
     def __init__(self, grid: tuple[int, int] = (4, 4), n_prefix: int = 1, pooled: bool = False) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ def test_layers_that_cannot_be_read(layer, text):
 
 
 def test_a_side_branch_in_front_of_the_trunk_is_no_way_to_the_score():
-    """Gradients are on when the trunk runs, and its weights want them; yet nothing leads back to the branch."""
+    """When the trunk runs gradients are on, and its weights want them; yet nothing leads to the branch."""
 
     class Before(Branches):
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -204,7 +204,7 @@ def test_a_side_branch_in_front_of_the_trunk_is_no_way_to_the_score():
 
 def test_a_network_without_spatial_layers():
     model = nn.Sequential(nn.Flatten(), nn.Linear(32, 5), nn.ReLU(), nn.Linear(5, 3)).double()
-    text = "`layer`: got a model in which no layer with a spatial output reaches the score; expected a convolutional"
+    text = "`layer`: got a model in which no layer with a spatial output reaches the score; expected a conv"
     with pytest.raises(LayerError, match=text):
         GradCAM().attribute(model, pictures(1))
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from saliscope import Target
 from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad
 from saliscope.attribution.quadrature import RULES
 from tests.attribution.helpers import Affine, pictures
@@ -33,7 +34,7 @@ class PooledMaps(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(2, 5, 3, padding=1), nn.ReLU())
+        self.features = nn.Sequential(nn.Conv2d(2, 5, 3, padding=1), nn.Softsign())
         self.classifier = nn.Linear(5, 3)
         self.double()
 
@@ -130,7 +131,7 @@ def test_smooth_grad_is_the_mean_of_gradients_at_noisy_copies():
 
 
 def test_smooth_grad_on_a_quadratic_has_the_right_mean_and_spread():
-    """Gradient Q(x + sigma e): (Q^-1 map - x) sqrt(n) / sigma is standard normal, 32 numbers for each of 40 seeds."""
+    """The gradient is Q(x + sigma e): (Q^-1 map - x) sqrt(n) / sigma is standard normal, for each seed."""
     model, x = Quadratic(32), 3 * pictures(1)
     n_samples, level = 10, 0.15
     sigma = level * (x.max() - x.min())
@@ -158,8 +159,6 @@ def test_grad_cam_of_pooled_maps_is_cam_over_the_number_of_places():
 
 def test_probability_and_logit_of_a_margin_follow_the_chain_rule():
     """dp_k = p_k (dz_k - sum_j p_j dz_j)."""
-    from saliscope import Target
-
     model, x = PooledMaps(), pictures(1)
     p = model(x).softmax(1)[0].detach()
     logits = [Saliency(absolute=False).attribute(model, x, k).values for k in range(3)]

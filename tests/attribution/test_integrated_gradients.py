@@ -34,7 +34,7 @@ def distance(values: torch.Tensor, kind: str) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_converges_to_the_exact_integral(kind, name):
-    """The integrand has jumps, so the error falls as 1/n, and the change from half of the nodes follows it."""
+    """The integrand has jumps, so the error falls as 1/n, and the change from half of the nodes with it."""
     model = small_network(kind).module()
     for n_steps in (8, 64, 256):
         method = IntegratedGradients(BASELINE, n_steps, name)
@@ -174,7 +174,7 @@ def test_bad_parameters(options, text):
 def test_what_another_method_made_cannot_be_refined():
     made = Saliency().attribute(Affine(), pictures(1), 0)
     with pytest.raises(
-        MethodError, match="got a result of Saliency .*; expected one of Integrated Gradients"
+        MethodError, match=r"got a result of Saliency .*; expected one of Integrated Gradients"
     ):
         IntegratedGradients().refine(made, Affine())
     with pytest.raises(

@@ -8,17 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from saliscope.attribution import Attribution, Method, methods
-from tests.attribution.helpers import pictures, relative
+from saliscope.attribution import Attribution, Method
+from tests.attribution.helpers import every_method, pictures, relative
 from tests.attribution.variants import WAYS, Layers, plain
 
 N_INPUTS = 3
 TARGET = [1, 0, 3]
 
 
-@pytest.fixture(params=methods())
+@pytest.fixture(params=every_method())
 def method(request) -> Method:
-    return methods()[request.param]()
+    return request.param
 
 
 @cache

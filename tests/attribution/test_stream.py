@@ -1,11 +1,13 @@
 """Streams of attributions: better and better, true when looked at late, stopped at any step."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
-from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad, methods
+from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad
 from saliscope.core.anytime import Cancelled, CancelToken
-from tests.attribution.helpers import Affine, Counted, pictures, relative
+from tests.attribution.helpers import Affine, Counted, every_method, pictures, relative
 from tests.attribution.variants import Layers, plain
 from tests.reference.networks import small_network
 
@@ -17,9 +19,9 @@ def model():
     return plain(Layers())
 
 
-@pytest.fixture(params=methods())
+@pytest.fixture(params=every_method())
 def method(request):
-    return methods()[request.param]()
+    return request.param
 
 
 @pytest.mark.parametrize("chunk_size", [1, 2, 5, "auto"])
@@ -85,9 +87,9 @@ def test_partial_maps_get_better():
     exact = IntegratedGradients("white", 40, "gauss_legendre").attribute(model, x, 1).values
     steps = list(IntegratedGradients("white", 32).stream(model, x, 1, chunk_size=N_INPUTS))
     errors = [relative(step.result.values, exact) for step in steps]
-    # After 1, 2, 4, 8, 16 and 32 nodes: the order spreads them, so each round covers the path twice as densely.
+    # The order spreads the nodes, so each of these rounds covers the path twice as densely.
     rounds = [errors[k - 1] for k in (1, 2, 4, 8, 16, 32)]
-    assert all(later < earlier for earlier, later in zip(rounds, rounds[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rounds))
     assert rounds[-1] < rounds[0] / 100
 
 

@@ -58,7 +58,7 @@ class InPlaceFunctions(Functional):
 
 
 class WorksOnItsInput(Functional):
-    """Subtracts from what it was given, in place, and adds it back: the caller's tensor is overwritten twice."""
+    """Shifts and scales what it was given, in place, and back: the caller's tensor is overwritten."""
 
     def forward(self, x: Tensor) -> Tensor:
         x.sub_(1).mul_(2).div_(2).add_(1)

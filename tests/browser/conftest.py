@@ -32,9 +32,7 @@ import saliscope as sp
 from saliscope import SaliencyExplorer
 from IPython.display import display
 
-torch.manual_seed(0)
-from saliscope.demo.models import SceneNet
-model = SceneNet(10).eval()
+model = sp.demo.cnn()
 scenes = sp.demo.scenes(4, seed=1)
 digits = [f"digit {i}" for i in range(10)]"""
 SHOW = "explorer = SaliencyExplorer(model, scenes.images, labels=digits)\ndisplay(explorer)"

@@ -152,6 +152,7 @@ class Notebook:
         self.command("docmanager:save")
 
     def run_all(self) -> None:
+        """Run all cells, to the end of the last."""
         self.command("notebook:run-all-cells")
 
     def cell(self, index: int) -> Locator:
@@ -176,8 +177,13 @@ class Notebook:
     def outputs(self, index: int) -> list[dict[str, Any]]:
         """The outputs of a cell, as the notebook keeps them."""
         return self.page.evaluate(
-            "index => jupyterapp.shell.currentWidget.content.widgets[index].model.outputs.toJSON()", index
+            "index => jupyterapp.shell.currentWidget.content.widgets[index].model.outputs?.toJSON() ?? []", index
         )
+
+    def every_output(self) -> list[dict[str, Any]]:
+        """The outputs of all cells."""
+        count = self.page.evaluate("jupyterapp.shell.currentWidget.content.widgets.length")
+        return [output for index in range(count) for output in self.outputs(index)]
 
     def execute(self, code: str) -> str:
         """Run code in the kernel beside the cells; give back what it printed."""

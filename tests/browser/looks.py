@@ -51,10 +51,12 @@ OVERFLOW = """root => {
         const style = getComputedStyle(element);
         if (!width || !height || style.visibility === 'hidden') continue;
         const name = `${element.tagName}.${element.getAttribute('class')} ${element.textContent.trim().slice(0, 30)}`;
-        if (!inside(element) && (left < box.left - 1 || right > box.right + 1)) out.push(`${name}: ${left - box.left} to ${right - box.right}`);
+        const leaves = left < box.left - 1 || right > box.right + 1;
+        if (leaves && !inside(element)) out.push(`${name}: ${left - box.left} to ${right - box.right}`);
         // What lies in a place that cuts is seen as far as that place goes; the place has to say that there is more.
         const more = cut(element) && element.scrollWidth > element.clientWidth + 1;
-        if (more && style.textOverflow !== 'ellipsis') out.push(`${name}: ${element.scrollWidth} in ${element.clientWidth}`);
+        const said = style.textOverflow === 'ellipsis';
+        if (more && !said) out.push(`${name}: ${element.scrollWidth} in ${element.clientWidth}`);
     }
     return out;
 }"""

@@ -34,12 +34,12 @@ def theme(notebook, name: str) -> None:
 
 
 def widen(explorer, width: int) -> None:
-    """Make the window so wide that the explorer has `width`."""
+    """Make the window so wide that the explorer has `width`, and so high that all of it is seen."""
     page = explorer.page
     for _ in range(3):  # the room beside the cell depends on the width too, by steps
-        size = page.viewport_size
         missing = width - explorer.root.evaluate("root => root.offsetWidth")
-        page.set_viewport_size({"width": size["width"] + missing, "height": size["height"]})
+        height = explorer.root.evaluate("root => root.offsetHeight") + 400
+        page.set_viewport_size({"width": page.viewport_size["width"] + missing, "height": height})
         explorer.frame()
         explorer.frame()
     assert explorer.root.evaluate("root => root.offsetWidth") == width

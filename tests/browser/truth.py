@@ -16,7 +16,7 @@ _a = {name}.attribution
 _path = {{}}
 if _a.path is not None:
     _path = dict(alphas=_a.path.alphas.numpy(), stack=_a.path.accumulate(_a.path.terms[:, 0].sum(1)).double().numpy())
-np.savez("truth.npz", map=_a.map[0].double().numpy(), signed=_a.signed, **_path)
+np.savez("{file}", map=_a.map[0].double().numpy(), signed=_a.signed, **_path)
 print("saved")
 """
 
@@ -48,8 +48,9 @@ class Truth:
 
 def truth(notebook: Notebook, name: str = "explorer") -> Truth:
     """Take the numbers of an explorer's newest attribution out of the kernel."""
-    notebook.execute(TAKE.format(name=name))
-    with np.load(notebook.server.root / "truth.npz") as saved:
+    file = notebook.server.root.resolve() / "truth.npz"
+    notebook.execute(TAKE.format(name=name, file=file))
+    with np.load(file) as saved:
         exact = saved["map"]
         stack = Blob.from_map(saved["stack"]).array() if "stack" in saved else None
         return Truth(

@@ -37,7 +37,7 @@ class Watch:
         return [content["state"] for content in data if content.get("method") == "update"]
 
     def clear(self) -> None:
-        for heard in (self.addresses, self.console, self.errors, self.sent):
+        for heard in (self.console, self.errors, self.sent):
             heard.clear()
 
     def save(self, folder: Path, name: str) -> None:

@@ -88,6 +88,13 @@ def test_without_a_graph_nothing_is_measured_but_what_is_known_serves():
     assert sizes(big_rows(2), 20, module, kind="tail") == [4, 16]
 
 
+def test_a_method_inside_another_measures_for_both():
+    """Four noisy rows until the gradient inside has been measured, then as many as it found to fit."""
+    model = Counted(plain(Layers()))
+    SmoothGrad(n_samples=40).attribute(model, pictures(1), 0)
+    assert model.seen() == [1, 4, 36]
+
+
 def test_a_tensor_that_is_kept_twice_counts_once_and_weights_do_not():
     weight = torch.zeros(2**20, requires_grad=True)
     module = nn.Module()
@@ -103,7 +110,7 @@ def test_a_tensor_that_is_kept_twice_counts_once_and_weights_do_not():
 
 
 def test_measuring_finds_what_was_overwritten():
-    """A model whose backward pass needs a value that it has overwritten fails, in the measured chunk as in any."""
+    """If the backward pass needs a value that was overwritten it fails, in the measured chunk as in any."""
 
     class Overwrites(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -198,6 +205,6 @@ def test_memory_that_runs_out_in_the_backward_pass():
 
 @pytest.mark.parametrize("method", [Saliency(), IntegratedGradients(), SmoothGrad(IntegratedGradients())])
 def test_not_even_one_row(method):
-    text = "`inputs`: got one row that needs more memory than there is; expected a row that fits. Use a smaller picture"
+    text = "`inputs`: got one row that needs more memory than there is; expected a row that fits. Use a"
     with pytest.raises(OutOfMemoryError, match=text):
         method.attribute(Narrow(0, MEMORY[0]), pictures(4), 0)

@@ -33,7 +33,7 @@ def test_a_bare_module_is_in_its_own_space(model):
 
 @pytest.mark.parametrize("what", [lambda x: x, "resnet18", None])
 def test_only_modules_are_models(what):
-    text = f"`model`: got an object of type {type(what).__name__}; expected a torch.nn.Module. Wrap a plain function"
+    text = f"`model`: got an object of type {type(what).__name__}; expected a torch.nn.Module. Wrap a plain"
     with unchecked(), pytest.raises(ModelError, match=re.escape(text)):
         saliscope.borrow(what)
 
@@ -54,8 +54,8 @@ def test_inputs_go_to_the_model_as_a_copy(model):
 
 def test_what_the_model_raises_names_the_shape(model):
     borrowed = as_borrowed(model)
-    text = "`model`: got RuntimeError from Sequential: .*expected an output for inputs of shape (2, 3, 4, 4), float32"
-    with pytest.raises(ModelError, match=text.replace("(", r"\(").replace(")", r"\)")) as raised:
+    text = re.escape("expected an output for inputs of shape (2, 3, 4, 4), float32")
+    with pytest.raises(ModelError, match="`model`: got RuntimeError from Sequential: .*" + text) as raised:
         borrowed(torch.rand(2, 3, 4, 4))
     assert isinstance(raised.value.__cause__, RuntimeError)
     assert "`transform=` resizes and normalises" in str(raised.value)

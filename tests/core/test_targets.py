@@ -99,7 +99,7 @@ def test_a_label_beyond_the_models_classes():
         (-5, "`target`: got -5; expected an index from 0 to 3."),
         (
             "cat",
-            "`target`: got 'cat'; expected an index, since the model has no labels. Pass labels=[...] as well.",
+            "`target`: got 'cat'; expected an index, since the model has no labels. Pass labels=[...] as",
         ),
         ([0, 1], "`target`: got 2 targets for 3 inputs; expected one for each input, or one for all."),
         (True, "`target`: got True of type bool; expected an index, a label, a function or None."),

@@ -1,7 +1,8 @@
-"""The methods again, from their papers: one input at a time, loops, float64, on the networks of `networks`."""
+"""The methods again, from their papers: one input at a time, loops, float64, on our own networks."""
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,20 +35,20 @@ def exact_integrated_gradients(network, x, baseline, target, upto=1.0):
     """Integrated Gradients without quadrature (1703.01365): the gradient is constant between breakpoints."""
     edges = [0.0, *(b for b in breakpoints(network, x, baseline) if b < upto), upto]
     total = np.zeros_like(x)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         middle = baseline + (low + high) / 2 * (x - baseline)
         total += (high - low) * network.gradient(middle, target)
     return (x - baseline) * total
 
 
 def smooth_grad(network, x, target, noise, level):
-    """The mean gradient at noisy copies (1706.03825); `noise` is standard normal, `level` a share of x's range."""
+    """Mean gradient at noisy copies (1706.03825); `noise` is standard normal, `level` a share of it."""
     sigma = level * (x.max() - x.min())
     return np.mean([network.gradient(x + sigma * one, target) for one in noise], axis=0)
 
 
 def grad_cam(network, x, target, layer):
-    """Grad-CAM (1610.02391) of the activations that enter `layer`: the signed sum, on the layer's own grid."""
+    """Grad-CAM (1610.02391) of the activations that enter `layer`: the signed sum, on their own grid."""
     activations = network.run(x)[0][layer]
     gradient = network.gradient(x, target, layer)
     coarse = np.zeros(activations.shape[1:])
@@ -61,7 +62,7 @@ def grad_cam(network, x, target, layer):
 
 
 def enlarged(coarse, height, width):
-    """Bilinear: pixel centres of both grids are spread evenly over the same square; constant beyond the centres."""
+    """Bilinear: the pixels of both grids tile the same square; constant beyond the outermost centres."""
     made = np.zeros((height, width))
     for row in range(height):
         for column in range(width):

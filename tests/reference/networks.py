@@ -1,7 +1,7 @@
 """Piecewise linear networks in numpy, forward and backward written out: no autograd, no torch.
 
-One input at a time, float64. A layer's `choice` is what it decided at this input: which units are on, which pixel of a
-window is the largest. As long as no choice changes, the network is affine.
+One input at a time, float64. A layer's `choice` is what it decided at this input: which units are on, which
+pixel of a window is the largest. As long as no choice changes, the network is affine.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,8 @@
 """The one thread that does all work: whose turn it is, who replaces whom, and that no task can end it."""
 
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -202,6 +204,32 @@ def test_one_thread_serves_all(worker):
     assert threading.active_count() <= before + 1
     release()
     assert all(job.wait(PATIENCE) for job in jobs)
+
+
+def test_stop_cancels_everything_and_waits_for_the_step_that_runs(worker):
+    task = Task()
+    jobs = [worker.submit("runs", task.run()), worker.submit("waits", iter([1]))]
+    task.reached()
+    threading.Timer(0.05, task.go.release, [5]).start()
+    worker.stop(PATIENCE)
+    assert [job.wait(0) for job in jobs] == [True, True]
+    assert task.done == [0]
+    assert task.closed.is_set()
+
+
+def test_a_process_may_end_in_the_middle_of_a_step():
+    lines = """
+import torch
+from saliscope.attribution import IntegratedGradients
+from saliscope.sessions.saliency import Request, SaliencySession
+net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+session = SaliencySession(net, torch.rand(1, 3, 64, 64), chunk_size=1)
+session.explain(Request(IntegratedGradients(n_steps=1000)))
+while session.result is None:
+    session.wait(0.01)
+"""
+    ended = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_finished_job_lets_go_of_its_task(worker):

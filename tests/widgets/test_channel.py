@@ -1,6 +1,7 @@
 """The kernel's end of the wire: one answer for each request, each array once, its parts together."""
 
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -171,7 +172,7 @@ class TestThreads:
         channel.event("state", IDLE, [blob(4, 20)])
         thread.join(PATIENCE)
         senders = [sender for sender, _ in log]
-        changes = sum(a != b for a, b in zip(senders, senders[1:], strict=False))
+        changes = sum(a != b for a, b in pairwise(senders))
         assert len(log) == 26
         assert changes == 1
 

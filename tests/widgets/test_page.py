@@ -15,9 +15,20 @@ OWN = ("method", "params", "n_steps", "baseline", "layer", "target", "output", "
 LOOKS = ("alpha", "opacity", "threshold", "sign", "overlay", "scale", "colormap", "theme")
 
 
-@pytest.fixture
-def explorer():
+@pytest.fixture(scope="module")
+def shared():
     return Explorer(labels=list("abcde"), n_steps=4).ready()
+
+
+@pytest.fixture
+def explorer(shared):
+    """One explorer for all tests: each finds it as it was made, its first answer on screen."""
+    made = {name: getattr(shared, name) for name in (*OWN, *LOOKS)}
+    yield shared
+    for name, value in made.items():
+        setattr(shared, name, value)
+    shared.ready()
+    shared.sent.clear()
 
 
 @pytest.fixture
@@ -37,8 +48,9 @@ class TestHello:
         order = [message.get("event", "answer") for message in page.messages]
         assert order.index("info") < order.index("result") < order.index("state") < order.index("answer")
 
-    def test_arrays_come_before_what_names_them(self, explorer):
-        # From the very first message on: the page may listen from the start.
+    def test_arrays_come_before_what_names_them(self):
+        # From the very first message on: a page may listen from the start.
+        explorer = Explorer(n_steps=4).ready()
         page = Page(explorer)
         page._start = 0
         explorer.baseline = "white"
@@ -218,7 +230,7 @@ HOSTILE = [
     ({"alpha": 2}, "InputError", "`alpha`: got 2; expected a number from 0 to 1."),
     ({"alpha": None}, "InputError", "`alpha`: got None;"),
     ({"alpha": float("nan")}, "InputError", "`alpha`: got nan;"),
-    ({"alpha": "<img src=x onerror=alert(1)>"}, "InputError", "`alpha`: got '<img src=x..."),
+    ({"alpha": "<img src=x onerror=alert(1)>"}, "InputError", "`alpha`: got '<img src=x o...ror=alert(1)>';"),
     ({"scale": 10**400}, "InputError", "`scale`: got 1000"),
     ({"opacity": 0.5, "threshold": 0}, "InputError", "`threshold`: got 0;"),
     ({"method": "__class__"}, "InputError", "`method`: got '__class__';"),
@@ -253,15 +265,16 @@ HOSTILE = [
 def test_hostile_values_are_refused_all_together_and_it_is_said(sent, kind, text, explorer, page):
     before = {name: getattr(explorer, name) for name in (*OWN, *LOOKS)}
     watched = []
-    explorer.observe(watched.append, list(before))
+    note = watched.append
+    explorer.observe(note, list(before))
     page.change(**sent)
+    explorer.unobserve(note, list(before))
     assert {name: getattr(explorer, name) for name in before} == before
     assert watched == []
     (state,) = page.events("state")
     assert (state["phase"], state["text"], state["job"]) == ("error", "Refused.", explorer.status.job)
-    assert (state["error"]["type"], state["error"]["message"][: len(text)]) == (kind, text) or (
-        kind == "TraitError" and text in state["error"]["message"]
-    )
+    assert state["error"]["type"] == kind
+    assert text in state["error"]["message"]
     json.dumps(page.messages, allow_nan=False)
     assert page.events("result") == []
     assert {name: page.updates[name] for name in sent} == explorer.get_state(list(sent))

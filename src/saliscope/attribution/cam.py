@@ -36,7 +36,7 @@ class GradCAM(Method):
     summary: ClassVar[str] = (
         "Which regions of a layer's map raised the score; as coarse as that layer's grid."
     )
-    unit: ClassVar[str] = "score per unit of activation × activation"
+    unit: ClassVar[str] = "mean gradient × activation"
 
     layer: str | None = knob(None, "layer")
 

@@ -152,31 +152,25 @@ class _Walk:
         return self.question.answer(self.method, values, complete=False)
 
     def _final(self, before: Tensor | None) -> Attribution:
-        parts = [self._one(b) for b in range(len(self.starts))]
-        if before is None and parts[0].map_change is None:
-            change = None
-        else:
-            earlier = (
-                before
-                if before is not None
-                else self._integrate(half_weights(self.method.rule, self.nodes)).mean(0)
-            )
-            change = relative_change(earlier, torch.stack([part.values for part in parts]).mean(0))
+        half = half_weights(self.method.rule, self.nodes)
+        parts = [self._one(b, half) for b in range(len(self.starts))]
+        if before is None and half is not None:
+            before = self._integrate(half).mean(0)
+        values = torch.stack([part.values for part in parts]).mean(0)
+        change = None if before is None else relative_change(before, values)
         if len(parts) == 1:
             return replace(parts[0], map_change=change)
+        deltas = [part.convergence_delta for part in parts if part.convergence_delta is not None]
         return self.question.answer(
             self.method,
-            torch.stack([part.values for part in parts]).mean(0),
-            convergence_delta=torch.stack(
-                [p.convergence_delta for p in parts if p.convergence_delta is not None]
-            ).mean(0),
+            values,
+            convergence_delta=torch.stack(deltas).mean(0),
             map_change=change,
             per_baseline=tuple(parts),
         )
 
-    def _one(self, b: int) -> Attribution:
+    def _one(self, b: int, half: np.ndarray | None) -> Attribution:
         values = self._integrate(self.weights, b)
-        half = half_weights(self.method.rule, self.nodes)
         path = Path(
             nodes=torch.as_tensor(self.nodes),
             weights=torch.as_tensor(self.weights),
@@ -186,11 +180,11 @@ class _Walk:
             baseline_score=self.start_scores[b],
             score=self.question.score,
         )
+        change_of_score = exact(path.score) - exact(path.baseline_score)
         return self.question.answer(
             replace(self.method, baseline=self.method.baselines[b]),
             values,
-            convergence_delta=exact(values).flatten(1).sum(1)
-            - (exact(path.score) - exact(path.baseline_score)),
+            convergence_delta=exact(values).flatten(1).sum(1) - change_of_score,
             map_change=None if half is None else relative_change(self._integrate(half, b), values),
             path=path,
         )

@@ -32,8 +32,8 @@ def doubled(name: str, n_steps: int) -> tuple[str, int]:
     """The rule with twice the steps that keeps the nodes computed so far, as far as there is one.
 
     Midpoints are not among the midpoints of half intervals; together with the interval ends they are the
-    nodes of the trapezoid rule with twice the intervals. The Kronrod extension keeps all Gauss-Legendre nodes.
-    Beyond Kronrod nothing nests: all nodes are new.
+    nodes of the trapezoid rule with twice the intervals. The Kronrod extension keeps all Gauss-Legendre
+    nodes. Beyond Kronrod nothing nests: all nodes are new.
     """
     if name == "midpoint":
         return "trapezoid", 2 * n_steps

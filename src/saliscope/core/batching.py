@@ -121,27 +121,23 @@ def chunks(
     check_chunk_size(chunk_size)
     key = ("gradient" if kind == "forward" else kind, *like.shape[1:], like.dtype, like.device)
     known = _known.setdefault(module, {})
-    measure = chunk_size == "auto" and kind != "forward" and key not in known
-    size = known.get(key, FIRST_CHUNK) if chunk_size == "auto" else chunk_size
-    if mixes_rows(module):
-        size, measure = 1, False
+    size: ChunkSize = 1 if mixes_rows(module) else chunk_size
     start = 0
     while start < total:
-        stop = min(start + size, total)
+        stop = min(start + (known.get(key, FIRST_CHUNK) if size == "auto" else size), total)
         try:
-            if measure:
+            if size == "auto" and kind != "forward" and key not in known:
                 meter = _Meter(module)
                 with meter:
                     result = work(start, stop)
-                known[key] = size = _fitting(meter, stop - start, like.device)
-                measure = False
+                known[key] = _fitting(meter, stop - start, like.device)
             else:
                 result = work(start, stop)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            size = _smaller(stop - start, error)
-            known[key], measure = size, False
+            known[key] = _smaller(stop - start, error)
+            size = "auto" if size == "auto" else known[key]
             if like.device.type == "cuda":
                 torch.cuda.empty_cache()
             continue

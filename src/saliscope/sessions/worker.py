@@ -4,6 +4,7 @@ Engines are generators, so the worker gives every running job one step in turn: 
 explorer does not stop another one, and a cancel or a newer request takes effect between two steps.
 """
 
+import atexit
 import sys
 import threading
 from collections import deque
@@ -11,6 +12,9 @@ from collections.abc import Hashable, Iterator
 
 IDLE_SECONDS = 5.0
 """How long the thread waits for work before it ends: explorers that are only looked at cost no thread."""
+
+EXIT_SECONDS = 10.0
+"""How long the end of the process waits for the step that runs."""
 
 
 class Job:
@@ -77,10 +81,22 @@ class Worker:
             self._cancel(key)
             self._changed.notify_all()
 
+    def stop(self, timeout: float | None = None) -> None:
+        """Cancel everything, and wait until no step runs any more."""
+        with self._changed:
+            jobs = self._unfinished()
+            for job in jobs:
+                job.cancel()
+        for job in jobs:
+            job.wait(timeout)
+
     def _cancel(self, key: Hashable) -> None:
-        for job in (*self._jobs, *([self._current] if self._current else [])):
+        for job in self._unfinished():
             if job.key == key:
                 job.cancel()
+
+    def _unfinished(self) -> list[Job]:
+        return [*self._jobs, *([self._current] if self._current else [])]
 
     def _serve(self) -> None:
         while True:
@@ -120,3 +136,6 @@ def _show() -> None:
 
 worker = Worker()
 """The process's worker: torch's cores are shared by everything anyway."""
+
+# A thread inside of torch while the interpreter goes down would abort the process.
+atexit.register(worker.stop, EXIT_SECONDS)
