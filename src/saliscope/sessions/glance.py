@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from saliscope.attribution.base import Question
 from saliscope.attribution.cam import spatial_layers
@@ -50,6 +50,12 @@ class Glance:
             Probability(int(i), borrowed.label(int(i)), float(v))
             for v, i in zip(top.values, top.indices, strict=True)
         )
+
+
+def version_of(module: nn.Module) -> tuple[tuple[int, int], ...]:
+    """What changes when weights are trained, loaded or replaced."""
+    tensors = (*module.parameters(), *module.buffers())
+    return tuple((id(tensor), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)
 
 
 def layers_of(borrowed: Borrowed, inputs: Tensor, chunk_size: ChunkSize) -> tuple[str, ...]:

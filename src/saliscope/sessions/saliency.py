@@ -20,7 +20,7 @@ from saliscope.core.targets import ResolvedTarget, Target, class_index, resolve
 from saliscope.errors import InputError, MethodError, NotDefinedError, SaliscopeError, TargetError
 from saliscope.sessions.answers import Cache, Request
 from saliscope.sessions.failures import in_our_words, without_locals
-from saliscope.sessions.glance import Glance, layers_of
+from saliscope.sessions.glance import Glance, layers_of, version_of
 from saliscope.sessions.menus import can_refine, info_of, work_of
 from saliscope.sessions.publish import result_of
 from saliscope.sessions.worker import Job, worker
@@ -91,9 +91,7 @@ class SaliencySession:
         self._lock = threading.RLock()
         self._number = 0
         self._job: Job | None = None
-        self._cache = Cache(CACHE_BYTES)
-        self._glances: dict[int, Glance] = {}
-        self._gradients: dict[Any, Tensor] = {}
+        self._forget()
         self._labels: tuple[str, ...] = ()
         self._layers: tuple[str, ...] = ()
         self._surveyed = False
@@ -130,8 +128,10 @@ class SaliencySession:
         """
         with self._lock:
             asked, attribution, running = self.asked, self.attribution, self.state.phase == "running"
-            if running or asked is None or attribution is None or asked is not self._answered:
+            changed = version_of(self.borrowed.module) != self._version
+            if running or asked is None or attribution is None or asked is not self._answered or changed:
                 got = "a computation that still runs" if running else "no finished map"
+                got = "a model that has changed since" if changed and not running else got
                 raise InputError("refine", got, "a finished map to go on from", "Call wait() first.")
             method = attribution.method
             if not method.refinable:
@@ -180,11 +180,18 @@ class SaliencySession:
         with self._lock:
             self.listener = lambda message, blobs: None
             self.cancel()
-            self._cache, self._glances, self._gradients = Cache(CACHE_BYTES), {}, {}
+            self._forget()
 
     def info(self) -> tuple[Info, list[Blob]]:
         """What the page needs to know of this session, with the colour maps."""
         return info_of(self.borrowed, self.inputs, self._labels, self._layers)
+
+    def _forget(self) -> None:
+        """Let go of everything that is kept to save time, and begin with the model as it is now."""
+        self._version = version_of(self.borrowed.module)
+        self._cache = Cache(CACHE_BYTES)
+        self._glances: dict[int, Glance] = {}
+        self._gradients: dict[Any, Tensor] = {}
 
     def _start(self, request: Request, refined: Attribution | None) -> None:
         with self._lock:
@@ -201,6 +208,8 @@ class SaliencySession:
 
     def _answer(self, number: int, request: Request, refined: Attribution | None) -> Iterator[None]:
         begun = time.monotonic()
+        if version_of(self.borrowed.module) != self._version:
+            self._forget()
         if not self._surveyed:
             self._survey()
             yield
@@ -266,6 +275,7 @@ class SaliencySession:
 
     def _fail(self, number: int, error: Exception) -> None:
         without_locals(error)
+        self._glances = {}  # the user may mend the model now
         failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
         with self._lock:
             if number == self._number:

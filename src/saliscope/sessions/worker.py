@@ -7,6 +7,7 @@ explorer does not stop another one, and a cancel or a newer request takes effect
 import atexit
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Hashable, Iterator
 
@@ -81,14 +82,15 @@ class Worker:
             self._cancel(key)
             self._changed.notify_all()
 
-    def stop(self, timeout: float | None = None) -> None:
-        """Cancel everything, and wait until no step runs any more."""
+    def stop(self, timeout: float) -> None:
+        """Cancel everything, and wait at most `timeout` seconds until no step runs any more."""
+        until = time.monotonic() + timeout
         with self._changed:
             jobs = self._unfinished()
             for job in jobs:
                 job.cancel()
         for job in jobs:
-            job.wait(timeout)
+            job.wait(max(0.0, until - time.monotonic()))
 
     def _cancel(self, key: Hashable) -> None:
         for job in self._unfinished():

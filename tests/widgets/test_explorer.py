@@ -1,0 +1,394 @@
+"""The explorer as a Python object: what a click does, a line does too; what it shows without a page; how it goes."""
+
+import base64
+import gc
+import io
+import threading
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import saliscope as sp
+from saliscope import InputError, MethodError, SaliencyExplorer
+from saliscope import baselines as bl
+from saliscope.attribution import GradCAM, IntegratedGradients, SmoothGrad
+from saliscope.sessions import worker as worker_module
+from saliscope.sessions.worker import worker
+from tests.sessions.tools import MEAN, PATIENCE, STD, Watched, fingerprint, photo, tiny
+from tests.widgets.tools import Explorer, Page
+
+
+@pytest.fixture
+def model():
+    return Watched()
+
+
+@pytest.fixture
+def board(model):
+    return model.board
+
+
+class TestAnswers:
+    def test_the_first_map_needs_no_call(self):
+        net = tiny()
+        explorer = SaliencyExplorer(net, photo(), mean=MEAN, std=STD)
+        assert explorer.wait(PATIENCE)
+        assert explorer.status.phase == "done"
+        inputs = explorer._session.inputs
+        direct = IntegratedGradients().attribute(sp.borrow(net, mean=MEAN, std=STD), inputs)
+        assert torch.equal(explorer.attribution.values, direct.values)
+
+    def test_every_trait_reaches_the_engine(self, model):
+        explorer = SaliencyExplorer(
+            model,
+            [photo(0), photo(1)],
+            baseline=bl.Blur(2),
+            n_steps=6,
+            params={"rule": "trapezoid"},
+            target=3,
+            output="probability",
+            index=1,
+        )
+        assert explorer.wait(PATIENCE)
+        method = IntegratedGradients(bl.Blur(2), 6, "trapezoid")
+        inputs = explorer._session.inputs[1:]
+        direct = method.attribute(model, inputs, sp.Target(3, "probability"))
+        assert explorer.attribution.method == method
+        assert torch.equal(explorer.attribution.values, direct.values)
+
+    def test_methods_by_assignment(self, model):
+        explorer = SaliencyExplorer(model, photo(), n_steps=4)
+        explorer.method = "grad_cam"
+        assert explorer.wait(PATIENCE)
+        assert explorer.attribution.layer == "net.5"
+        explorer.layer = "net.4"
+        assert explorer.wait(PATIENCE)
+        assert explorer.attribution.method == GradCAM("net.4")
+        explorer.method, explorer.params = "smooth_grad", {"n_samples": 3}
+        assert explorer.wait(PATIENCE)
+        assert explorer.attribution.method == SmoothGrad(n_samples=3)
+
+    def test_looks_compute_nothing(self, model, board):
+        explorer = SaliencyExplorer(model, photo(), n_steps=4)
+        explorer.wait(PATIENCE)
+        board.rows.clear()
+        job = explorer.status.job
+        explorer.alpha, explorer.opacity, explorer.threshold, explorer.scale = 0.4, 0.2, 0.1, 3.0
+        explorer.sign, explorer.overlay, explorer.theme = "negative", "map", "dark"
+        assert (board.rows, explorer.status.job) == ([], job)
+
+    def test_of_a_hundred_positions_of_a_slider_the_last_is_shown(self, model, board):
+        explorer = Explorer(model, n_steps=4).ready()
+        page = Page(explorer)
+        board.hold()
+        for i in range(100):
+            page.change(baseline={"kind": "grey", "level": i / 100})
+            if i == 0:
+                assert board.reached()
+        board.open.set()
+        explorer.ready()
+        (result,) = [result for result in page.events("result") if result["stage"] == "final"]
+        assert result["job"] == explorer.status.job == 101
+        direct = IntegratedGradients(bl.Grey(0.99), 4).attribute(model, explorer._session.inputs)
+        assert torch.equal(explorer.attribution.values, direct.values)
+
+    def test_wait_tells_that_the_time_ran_out(self, model, board):
+        board.hold()
+        explorer = SaliencyExplorer(model, photo())
+        assert not explorer.wait(0.001)
+        board.open.set()
+        assert explorer.wait(PATIENCE)
+
+    def test_wait_raises_what_the_computation_stopped_with(self, model, board):
+        board.error = ValueError("a defect")
+        explorer = SaliencyExplorer(model, photo())
+        with pytest.raises(sp.errors.ModelError, match="got ValueError from Watched: a defect"):
+            explorer.wait(PATIENCE)
+        board.error = None
+        explorer.n_steps = 3
+        assert explorer.wait(PATIENCE)
+
+    def test_an_observer_may_ask_for_the_map(self, model):
+        explorer, seen = SaliencyExplorer(model, photo(), n_steps=2), []
+
+        def observer(change):
+            explorer.wait(PATIENCE)
+            seen.append(explorer.attribution.method.baseline)
+
+        explorer.observe(observer, "baseline")
+        explorer.baseline = "white"
+        explorer.set_state({"baseline": {"kind": "grey", "level": 0.25}})
+        assert seen == [bl.White(), bl.Grey(0.25)]
+
+
+class TestRefine:
+    def test_the_traits_follow_without_computing_again(self, model, board):
+        explorer = Explorer(model, n_steps=8).ready()
+        page = Page(explorer)
+        expected = explorer.attribution.method.refine(explorer.attribution, model)
+        board.rows.clear()
+        explorer.refine()
+        explorer.ready()
+        assert (explorer.n_steps, explorer.params) == (16, {"rule": "trapezoid"})
+        assert torch.equal(explorer.attribution.values, expected.values)
+        assert [result["stage"] for result in page.events("result")] == ["final"]
+        assert sum(board.rows) < 16
+        job = explorer.status.job
+        explorer.ready()
+        assert explorer.status.job == job
+
+    def test_again_and_on_from_there(self, model):
+        explorer = SaliencyExplorer(model, photo(), n_steps=4)
+        for steps in (8, 16):
+            explorer.wait(PATIENCE)
+            explorer.refine()
+            explorer.wait(PATIENCE)
+            assert explorer.n_steps == steps
+        explorer.baseline = "white"
+        assert explorer.wait(PATIENCE)
+        assert explorer.attribution.method == IntegratedGradients(bl.White(), 16, "trapezoid")
+
+    def test_samples(self, model):
+        explorer = SaliencyExplorer(model, photo(), method="smooth_grad", params={"n_samples": 4})
+        explorer.wait(PATIENCE)
+        explorer.refine()
+        explorer.wait(PATIENCE)
+        assert explorer.params["n_samples"] == 8
+        assert explorer.n_steps == 32
+
+    def test_the_end_of_the_menu(self, model):
+        explorer = SaliencyExplorer(model, photo(0, (4, 4, 3)), n_steps=600)
+        explorer.wait(PATIENCE)
+        with pytest.raises(MethodError, match="`refine`: got a map of 600 steps"):
+            explorer.refine()
+
+    def test_a_cancelled_one_leaves_the_traits(self, model, board):
+        explorer = Explorer(model, n_steps=4).ready()
+        shown = explorer._session.result
+        board.hold()
+        explorer.refine()
+        assert board.reached()
+        explorer.cancel()
+        board.open.set()
+        explorer.ready()
+        assert (explorer.n_steps, explorer.status.phase) == (4, "cancelled")
+        assert explorer._session.result is shown
+        explorer.refine()
+        explorer.ready()
+        assert explorer.n_steps == 8
+
+    def test_while_it_runs_there_is_nothing_to_refine(self, model, board):
+        board.hold()
+        explorer = SaliencyExplorer(model, photo())
+        with pytest.raises(InputError, match="got a computation that still runs"):
+            explorer.refine()
+        board.open.set()
+        explorer.wait(PATIENCE)
+
+    def test_a_change_in_another_thread_is_not_lost(self, model, monkeypatch):
+        # While the worker writes what a refinement led to, somebody moves a slider.
+        explorer = Explorer(model, n_steps=4).ready()
+        follow = explorer._follow
+
+        def slow():
+            with explorer._quietly():
+                mover = threading.Thread(target=setattr, args=(explorer, "baseline", "white"))
+                mover.start()
+                mover.join(0.05)  # it waits until the result was told
+            follow()
+
+        monkeypatch.setattr(explorer, "_follow", slow, raising=False)
+        explorer.method = "saliency"
+        explorer.ready()
+        monkeypatch.undo()
+        explorer.method = "integrated_gradients"
+        explorer.ready()
+        assert explorer.attribution.method.baseline == bl.White()
+
+
+class TestWithoutAPage:
+    def picture(self, explorer):
+        data, _ = explorer._repr_mimebundle_()
+        return Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
+
+    def test_there_is_a_picture_beside_the_widget(self, model):
+        explorer = SaliencyExplorer(model, photo(), n_steps=4)
+        data, metadata = explorer._repr_mimebundle_()
+        assert set(data) == {"text/plain", "application/vnd.jupyter.widget-view+json", "image/png"}
+        assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
+        assert data["text/plain"] == repr(explorer)
+        assert metadata == {} or isinstance(metadata, dict)
+        image = self.picture(explorer)
+        image.load()
+        assert image.width > 200
+
+    def test_it_is_what_is_on_screen(self, model):
+        explorer = SaliencyExplorer(model, photo(), n_steps=4, labels=list("abcde"))
+        explorer.wait(PATIENCE)
+        seen = {explorer.png()}
+        changes = [
+            ("alpha", 0.5),
+            ("opacity", 0.2),
+            ("threshold", 0.3),
+            ("sign", "positive"),
+            ("overlay", "map"),
+            ("scale", 10.0),
+            ("target", 1),
+            ("method", "grad_cam"),
+        ]
+        for name, value in changes:
+            setattr(explorer, name, value)
+            explorer.wait(PATIENCE)
+            seen.add(explorer.png())
+        assert len(seen) == 1 + len(changes)
+        assert explorer.png() == explorer.png()
+        explorer.theme = "dark"  # paper stays white
+        assert explorer.png() in seen
+
+    def test_without_a_result_there_is_none(self, model, board, monkeypatch):
+        monkeypatch.setattr("saliscope.widgets.saliency._PNG_PATIENCE", 0.001)
+        board.hold()
+        explorer = SaliencyExplorer(model, photo())
+        assert explorer.png() is None
+        assert "image/png" not in explorer._repr_mimebundle_()[0]
+        board.error = ValueError("a defect")
+        board.open.set()
+        explorer._session.wait(PATIENCE)
+        assert "image/png" not in explorer._repr_mimebundle_()[0]
+
+    def test_a_picture_of_one_moment(self, model):
+        # The worker replaces result and arrays while the picture is drawn; they must belong together.
+        explorer = SaliencyExplorer(model, photo(), n_steps=4)
+        explorer.wait(PATIENCE)
+        pairs = [explorer._session.shown]
+        explorer.target = (explorer.attribution.target.indices.item() + 1) % 5
+        explorer.wait(PATIENCE)
+        pairs.append(explorer._session.shown)
+
+        class Flickering(type(explorer._session)):
+            shown = property(lambda self: pairs.append(pairs.pop(0)) or pairs[-1])
+
+        explorer._session.__class__ = Flickering
+        assert explorer.png() != explorer.png()
+
+    def test_repr(self, model):
+        explorer = SaliencyExplorer(model, [photo(0), photo(1)], method="grad_cam")
+        expected = "SaliencyExplorer(Watched, 2 × 8×10, method='grad_cam')"
+        assert repr(explorer) == repr(explorer) == expected
+        assert repr(SaliencyExplorer(model, [photo(0), photo(1)], method="grad_cam")) == expected
+
+
+class TestClosing:
+    def test_the_model_is_released(self):
+        model = Watched()
+        explorer = SaliencyExplorer(model, photo(), n_steps=4)
+        explorer.wait(PATIENCE)
+        explorer.refine()
+        explorer.wait(PATIENCE)
+        explorer.png()
+        watch, view = weakref.ref(model), weakref.ref(explorer)
+        explorer.close()
+        del model, explorer
+        gc.collect()
+        assert (watch(), view()) == (None, None)
+
+    def test_the_model_is_released_in_the_middle_and_after_an_error(self):
+        for error in (None, ValueError("a defect")):
+            model = Watched()
+            board, watch = model.board, weakref.ref(model)
+            board.hold()
+            explorer = SaliencyExplorer(model, photo())
+            assert board.reached()
+            board.error = error
+            session = explorer._session
+            explorer.close()
+            board.open.set()
+            assert session.wait(PATIENCE)
+            del model, explorer, session, board
+            gc.collect()
+            assert watch() is None
+
+    def test_the_answers_are_released_though_somebody_keeps_the_explorer(self, model):
+        explorer = SaliencyExplorer(model, photo(), n_steps=4)
+        explorer.wait(PATIENCE)
+        watch = weakref.ref(explorer.attribution.path.terms)
+        explorer.method = "grad_cam"
+        explorer.wait(PATIENCE)
+        explorer.close()
+        gc.collect()
+        assert watch() is None
+        assert repr(explorer).startswith("SaliencyExplorer(")
+
+    def test_twice(self, model):
+        explorer = SaliencyExplorer(model, photo())
+        explorer.close()
+        explorer.close()
+
+    def test_it_is_silent_from_then_on(self, model, board):
+        explorer = Explorer(model, n_steps=4).ready()
+        page = Page(explorer)
+        board.hold()
+        explorer.n_steps = 5
+        assert board.reached()
+        before = len(page.messages)
+        explorer.close()
+        board.open.set()
+        assert explorer.wait(PATIENCE)
+        assert len(page.messages) == before
+
+    def test_a_constructor_that_refuses_leaves_nothing_behind(self):
+        model = tiny()
+        watch = weakref.ref(model)
+        with pytest.raises(InputError):
+            SaliencyExplorer(model, photo(), alpha=7)
+        del model
+        gc.collect()
+        assert watch() is None
+
+    def test_fifty_explorers_leave_no_thread(self, monkeypatch):
+        monkeypatch.setattr(worker_module, "IDLE_SECONDS", 0.01)
+        net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        names = []
+        for _ in range(50):
+            explorer = SaliencyExplorer(net, photo(0, (4, 4, 3)), n_steps=1)
+            names.append([thread.name for thread in threading.enumerate()].count("saliscope-worker"))
+            explorer.wait(PATIENCE)
+            explorer.close()
+        assert max(names) == 1
+        thread = worker._thread
+        if thread is not None:
+            thread.join(PATIENCE)
+        assert "saliscope-worker" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_the_model_is_untouched(model, board):
+    model.train()
+    model.net[2].eval()
+    model.net(torch.rand(2, 3, 8, 8)).sum().backward()
+    explorer = SaliencyExplorer(model, [photo(0), photo(1)], n_steps=4)
+    explorer.wait(PATIENCE)
+    torch.manual_seed(0)
+    before = fingerprint(model)
+    for method in ("saliency", "smooth_grad", "input_x_gradient", "grad_cam", "integrated_gradients"):
+        explorer.method = method
+        explorer.wait(PATIENCE)
+    explorer.index = 1
+    explorer.wait(PATIENCE)
+    explorer.refine()
+    explorer.wait(PATIENCE)
+    board.hold()
+    explorer.baseline = "white"
+    assert board.reached()
+    explorer.cancel()
+    board.open.set()
+    explorer.wait(PATIENCE)
+    board.error = ValueError("a defect")
+    explorer.baseline = "blur"
+    with pytest.raises(sp.errors.ModelError):
+        explorer.wait(PATIENCE)
+    explorer.close()
+    assert fingerprint(model) == before
+    assert np.isfinite(explorer.attribution.values).all()
