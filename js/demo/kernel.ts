@@ -92,6 +92,7 @@ export class FakeKernel implements Model {
     if (request === "hello") this.#hello(have ?? []);
     else if (request === "blobs") for (const hash of hashes ?? []) this.#sendBlob(hash, true);
     else if (request === "refine") this.#compute(this.#steps * 2);
+    else if (request === "run") this.#compute(this.#steps);
     else if (request === "cancel") this.#cancel();
     this.#message({ answer: id, status: "ok" });
   }

@@ -3,6 +3,7 @@
  */
 import { batch, type ReadonlySignal, signal } from "../lib/lifetime.js";
 import {
+  type Act,
   DEFAULTS,
   type Drawable,
   IDLE,
@@ -88,7 +89,7 @@ export class Host {
     this.port.write(partial);
   }
 
-  request(kind: "cancel" | "refine"): void {
+  request(kind: Act): void {
     void this.#requests.ask(kind).then((answer) => this.#report(answer));
   }
 

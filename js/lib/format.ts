@@ -30,6 +30,13 @@ export function percent(share: number): string {
   return `${plain(text)}${SPACE}%`;
 }
 
+/** A probability: what is neither certain nor impossible is not rounded to it, and noise gets no digits. */
+export function probability(p: number): string {
+  if (p > 0 && p < 0.0005) return `< 0.1${SPACE}%`;
+  if (p < 1 && p > 0.9995) return `> 99.9${SPACE}%`;
+  return percent(p);
+}
+
 export function withUnit(text: string, unit: string): string {
   return unit ? `${text}${SPACE}${unit}` : text;
 }

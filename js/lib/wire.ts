@@ -100,6 +100,9 @@ export interface Info {
   preprocessing: string;
 }
 
+/** What a page may ask of the kernel beside its data; "run" asks the same question again. */
+export type Act = "cancel" | "refine" | "run";
+
 export interface State {
   phase: "idle" | "running" | "done" | "error" | "cancelled";
   job: number;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { toHalf } from "../demo/made_up.js";
 import { decodeFloat16, halfToNumber } from "../lib/float16.js";
-import { named, number, onGrid, parseNumber, percent, seconds, shorten, signed } from "../lib/format.js";
+import { named, number, onGrid, parseNumber, percent, probability, seconds, shorten, signed } from "../lib/format.js";
 import { kthLargest, lastAtMost } from "../lib/select.js";
 import { converged, explained } from "../lib/sentence.js";
 import type { Completeness, Result } from "../lib/wire.js";
@@ -60,6 +60,14 @@ describe("numbers for people", () => {
     [0, "0\u00a0%"],
     [-0.031, "\u22123.1\u00a0%"],
   ])("percent(%d)", (value, text) => expect(percent(value)).toBe(text));
+
+  test.each([
+    [0, "0\u00a0%"],
+    [2e-6, "< 0.1\u00a0%"],
+    [0.093, "9.3\u00a0%"],
+    [0.99997, "> 99.9\u00a0%"],
+    [1, "100\u00a0%"],
+  ])("probability(%d)", (value, text) => expect(probability(value)).toBe(text));
 
   test.each([
     [0.031, "31\u00a0ms"],

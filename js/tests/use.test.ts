@@ -23,6 +23,9 @@ describe("errors and cancel", () => {
     expect(get("stage").textContent).toContain("cancelled");
     press(get("alpha"), "Escape");
     expect(kernel.sent).toEqual(["cancel"]);
+    get("run").click();
+    expect(kernel.sent).toEqual(["cancel", "run"]);
+    await until(() => expect(get("run").hidden).toBe(true));
   });
 
   test("a picture that is not of the present setting says so", async () => {

@@ -38,6 +38,9 @@ digits = [f"digit {i}" for i in range(10)]"""
 SHOW = "explorer = SaliencyExplorer(model, scenes.images, labels=digits)\ndisplay(explorer)"
 
 
+expect.set_options(timeout=PATIENCE)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -118,7 +121,7 @@ def show(notebook: Notebook, watch: Watch) -> Callable[..., Explorer]:
             source = f"if 'explorer' in globals(): explorer.close()\n{source}"
         notebook.run_cell(cell, source)
         explorer = Explorer(notebook.cell(cell).get_by_test_id("explorer"))
-        expect(explorer.root).to_be_visible(timeout=PATIENCE)
+        expect(explorer.root).to_be_visible()
         return explorer
 
     return run

@@ -29,15 +29,15 @@ class Explorer:
 
     def drawn(self, job: int | None = None, stage: str = "final") -> None:
         """Wait until the result of a job is on the canvas."""
-        expect(self.root).to_have_attribute("data-stage", stage, timeout=PATIENCE)
+        expect(self.root).to_have_attribute("data-stage", stage)
         if job is not None:
-            expect(self.root).to_have_attribute("data-job", str(job), timeout=PATIENCE)
+            expect(self.root).to_have_attribute("data-job", str(job))
         self.phase("done" if stage == "final" else None)
 
     def phase(self, name: str | None) -> None:
         """Wait until the status line says so."""
         if name is not None:
-            expect(self.part("status")).to_have_attribute("data-phase", name, timeout=PATIENCE)
+            expect(self.part("status")).to_have_attribute("data-phase", name)
 
     def pixels(self, panel: str = "panel-map") -> np.ndarray:
         """What is on a canvas, uint8 of shape (height, width, 3)."""

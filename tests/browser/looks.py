@@ -71,11 +71,17 @@ COLLISIONS = """root => {
         if (getComputedStyle(element).visibility === 'hidden') continue;
         const range = document.createRange();
         range.selectNodeContents(walker.currentNode);
-        for (const { left, right, top, bottom } of range.getClientRects()) {
-            const clip = element.getBoundingClientRect();
-            const svg = element instanceof SVGElement;
-            const edge = svg ? right : Math.min(right, clip.right);
-            if (edge > left) texts.push({ text: walker.currentNode.data.trim(), left, right: edge, top, bottom });
+        for (const rect of range.getClientRects()) {
+            const seen = { left: rect.left, right: rect.right, top: rect.top, bottom: rect.bottom };
+            for (let at = element; at !== root; at = at.parentElement) {
+                if (getComputedStyle(at).overflow === 'visible') continue;
+                const clip = at.getBoundingClientRect();
+                seen.left = Math.max(seen.left, clip.left);
+                seen.right = Math.min(seen.right, clip.right);
+                seen.top = Math.max(seen.top, clip.top);
+                seen.bottom = Math.min(seen.bottom, clip.bottom);
+            }
+            texts.push({ text: walker.currentNode.data.trim(), ...seen });
         }
     }
     const found = [];

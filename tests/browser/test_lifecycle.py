@@ -26,6 +26,7 @@ def test_after_a_reload_of_the_page_the_widget_is_alive(notebook, explorer):
     assert again.share("alpha") == pytest.approx(0.6)
     expect(again.part("overlay")).to_have_attribute("data-value", "map")
     again.part("method").select_option("saliency")
+    notebook.becomes("explorer.method", "saliency")
     again.drawn(notebook.value("(explorer.wait(), explorer.status.job)[1]"))
     again.shows(truth(notebook).picture(PICTURE, **VIEW))
 
@@ -35,13 +36,14 @@ def test_two_views_of_one_explorer_show_the_same(notebook, explorer, show):
     second.drawn()
     assert np.array_equal(second.pixels(), explorer.pixels())
     second.drag("alpha", 0.4)
+    notebook.becomes("explorer.alpha", pytest.approx(0.4, abs=0.006))
     value = notebook.value("explorer.alpha")
-    assert value == pytest.approx(0.4, abs=0.006)
     expected = truth(notebook).picture(PICTURE, alpha=value)
     explorer.shows(expected)
     second.shows(expected)
     explorer.part("method").select_option("saliency")
     expect(second.part("method")).to_have_value("saliency")
+    notebook.becomes("explorer.method", "saliency")
     job = notebook.value("(explorer.wait(), explorer.status.job)[1]")
     for view in (explorer, second):
         view.drawn(job)

@@ -69,5 +69,5 @@ def test_make_lab_opens_on_an_explorer_that_is_alive(lab, page, watch):
     notebook.ready()
     explorer.shows(truth(notebook).picture(PICTURE, alpha=0.4))
     explorer.part("method").select_option("grad_cam")
-    explorer.drawn(notebook.value("(explorer.wait(), explorer.status.job)[1]"))
     notebook.becomes("explorer.method", "grad_cam")
+    explorer.drawn(notebook.value("(explorer.wait(), explorer.status.job)[1]"))

@@ -67,6 +67,7 @@ def test_cancel_keeps_the_picture_and_the_next_request_works(notebook, moody):
     notebook.execute("moody.seconds = 0.0\nexplorer.wait()")
     assert np.array_equal(explorer.pixels(), shown)
     explorer.part("method").select_option("saliency")
+    notebook.becomes("explorer.method", "saliency")
     explorer.drawn(notebook.value("(explorer.wait(), explorer.status.job)[1]"))
     explorer.shows(truth(notebook).picture(PICTURE))
 

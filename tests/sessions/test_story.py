@@ -251,7 +251,7 @@ class TestRefine:
         session.answer(IG)
         board.hold()
         session.explain(Request(Saliency()))
-        with pytest.raises(InputError, match="got a computation that still runs"):
+        with pytest.raises(InputError, match="got no finished map"):
             session.refine()
         board.open.set()
         assert session.wait(PATIENCE)
@@ -422,3 +422,48 @@ class TestNewest:
         sessions[0].borrowed.module.board.open.set()
         assert all(session.wait(PATIENCE) for session in sessions)
         assert "".join(order) == "ab" * 7
+
+
+class TestTraining:
+    """What was computed of a model is out of date when it is trained on."""
+
+    def step(self, model):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1)
+
+    def test_nothing_old_is_shown(self, model):
+        session = Session(model)
+        old = session.answer(IG, 1)
+        self.step(model)
+        new = session.answer(IG, 1)
+        assert torch.equal(session.attribution.values, IG.attribute(model, session.inputs, 1).values)
+        assert new.map != old.map
+        assert new.probabilities == Session(model).answer(IG, 1).probabilities != old.probabilities
+
+    def test_an_old_map_is_not_refined(self, model):
+        session = Session(model)
+        session.answer(IG)
+        self.step(model)
+        with pytest.raises(InputError, match="`refine`: got a model that has changed since"):
+            session.refine()
+
+    def test_a_model_that_writes_into_its_buffers_has_not_changed(self, board, model):
+        class Counting(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.model = model
+                self.register_buffer("calls", torch.zeros(()))
+
+            def forward(self, x):
+                self.calls.add_(1)
+                return self.model(x)
+
+        session = Session(Counting())
+        session.answer(IG)
+        board.rows.clear()
+        session.answer(IG)
+        assert board.rows == []
+        session.refine()
+        assert session.wait(PATIENCE)
+        assert session.result.steps == 16

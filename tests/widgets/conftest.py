@@ -1,5 +1,6 @@
 """No explorer outlives its test: ipywidgets keeps every widget until it is closed."""
 
+import jaxtyping
 import pytest
 from ipywidgets.widgets.widget import _instances
 
@@ -10,3 +11,9 @@ def _closed():
     yield
     for name in set(_instances) - before:
         _instances[name].close()
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """The package as users have it: without the check of types at every call, so that its own words are heard."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

@@ -1,6 +1,6 @@
 /** The side panel: how the map is shown, what the model says, and what to keep in mind. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { clamp, named, number, percent, seconds, shorten } from "../../lib/format.js";
+import { clamp, named, number, probability, seconds, shorten } from "../../lib/format.js";
 import type { Overlay, Probability, Sign } from "../../lib/wire.js";
 import { type Option, segmented, select } from "../../ui/choice.js";
 import { icons } from "../../ui/icons.js";
@@ -116,7 +116,7 @@ function prediction(entry: Probability, explained: boolean, store: Store): Templ
       @click=${() => store.commit({ target: entry.index })}
     >
       <span class="name"><i style="inline-size: ${clamp(entry.p * 100, 0, 100)}%"></i><bdi>${label}</bdi></span>
-      <span>${percent(entry.p)}</span>
+      <span>${probability(entry.p)}</span>
     </button>
   </li>`;
 }

@@ -45,6 +45,15 @@ function status(store: Store, elapsed: number): TemplateResult {
       @click=${() => store.request("cancel")}
     >
       Cancel
+    </button>
+    <button
+      class="button"
+      type="button"
+      data-testid="run"
+      ?hidden=${phase !== "cancelled" && phase !== "error"}
+      @click=${() => store.request("run")}
+    >
+      Run again
     </button>`;
 }
 

@@ -4,6 +4,7 @@
  */
 import { batch, computed, type Signal, signal } from "../../lib/lifetime.js";
 import {
+  type Act,
   DEFAULTS,
   type Drawable,
   IDLE,
@@ -23,7 +24,7 @@ export interface Point {
 export interface Actions {
   /** Writes traits and sends them to the kernel. */
   onCommit(partial: Partial<Traits>): void;
-  onRequest(kind: "cancel" | "refine"): void;
+  onRequest(kind: Act): void;
 }
 
 type TraitSignals = { readonly [K in keyof Traits]: Signal<Traits[K]> };
@@ -84,7 +85,7 @@ export class Store {
     this.actions.onCommit(partial);
   }
 
-  request(kind: "cancel" | "refine"): void {
+  request(kind: Act): void {
     this.actions.onRequest(kind);
   }
 

@@ -45,7 +45,6 @@ class SaliencySession:
     transform, mean, std, labels
         See `saliscope.borrow`.
     chunk_size : int or "auto"
-        Rows at once.
 
     Attributes
     ----------
@@ -127,12 +126,15 @@ class SaliencySession:
             If there is no finished answer, or its method has nothing to refine.
         """
         with self._lock:
-            asked, attribution, running = self.asked, self.attribution, self.state.phase == "running"
-            changed = version_of(self.borrowed.module) != self._version
-            if running or asked is None or attribution is None or asked is not self._answered or changed:
-                got = "a computation that still runs" if running else "no finished map"
-                got = "a model that has changed since" if changed and not running else got
-                raise InputError("refine", got, "a finished map to go on from", "Call wait() first.")
+            asked, attribution = self.asked, self.attribution
+            if self.state.phase == "running" or asked is not self._answered:
+                attribution = None
+            if asked is None or attribution is None:
+                expected = "a finished map to go on from"
+                raise InputError("refine", "no finished map", expected, "Call wait() first.")
+            if version_of(self.borrowed.module) != self._version:
+                got = "a model that has changed since"
+                raise InputError("refine", got, "the model of the finished map", "Make a new explorer.")
             method = attribution.method
             if not method.refinable:
                 method.refine(attribution, self.borrowed)
@@ -229,6 +231,9 @@ class SaliencySession:
             attribution = yield from self._drive(number, request, stream, begun)
             key = request.key if refined is None else (attribution.method, *request.subject)
             self._cache.put(key, attribution)
+            self._version = version_of(
+                self.borrowed.module
+            )  # undoing what a forward pass wrote counts as well
         self._publish(number, "final", attribution, request, begun)
 
     def _drive(
