@@ -1,7 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { toHalf } from "../demo/made_up.js";
 import { decodeFloat16, halfToNumber } from "../lib/float16.js";
-import { named, number, onGrid, parseNumber, percent, probability, seconds, shorten, signed } from "../lib/format.js";
+import {
+  named,
+  number,
+  onGrid,
+  parseNumber,
+  percent,
+  probability,
+  seconds,
+  shorten,
+  signed,
+} from "../lib/format.js";
 import { kthLargest, lastAtMost } from "../lib/select.js";
 import { converged, explained } from "../lib/sentence.js";
 import type { Completeness, Result } from "../lib/wire.js";

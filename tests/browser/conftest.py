@@ -33,7 +33,7 @@ from saliscope import SaliencyExplorer
 from IPython.display import display
 
 model = sp.demo.cnn()
-scenes = sp.demo.scenes(4, seed=1)
+scenes = sp.demo.scenes(6, seed=1)
 digits = [f"digit {i}" for i in range(10)]"""
 SHOW = "explorer = SaliencyExplorer(model, scenes.images, labels=digits)\ndisplay(explorer)"
 

@@ -5,11 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from saliscope import demo
 
-from .truth import truth
+from .truth import PICTURES, truth
 
-PICTURE = demo.scenes(4, seed=1).images[0]
 
 COUNT_DRAWINGS = """root => {
     const canvas = root.querySelector('[data-testid=panel-map] canvas');
@@ -48,7 +46,7 @@ def test_a_look_is_drawn_while_the_hand_moves_and_sent_when_it_lets_go(
     value = notebook.value(f"explorer.{slider}")
     assert watch.updates == [{slider: value}]
     assert value == released
-    explorer.shows(truth(notebook).picture(PICTURE, **{slider: value}))
+    explorer.shows(truth(notebook).picture(PICTURES[0], **{slider: value}))
 
 
 def test_the_curves_are_dragged_like_the_slider_above_them(notebook, explorer, watch):
@@ -88,7 +86,7 @@ def test_a_baseline_is_recomputed_while_the_hand_moves_and_the_newest_wins(noteb
     last = notebook.value(f"(explorer.wait(), explorer.baseline.{knob})[1]")
     explorer.drawn(notebook.value("explorer.status.job"))
     assert last == [state["baseline"][knob] for state in watch.updates][-1]
-    explorer.shows(truth(notebook).picture(PICTURE))
+    explorer.shows(truth(notebook).picture(PICTURES[0]))
     notebook.execute(
         f"ig = sp.attribution.IntegratedGradients(baseline=sp.baselines.{kind.capitalize()}({knob}={last!r}))\n"
         "direct = ig.attribute(model, scenes.inputs()[:1])\n"

@@ -4,18 +4,16 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from saliscope import demo
 
 from .explorer import Explorer
-from .truth import truth
+from .truth import PICTURES, truth
 
-PICTURE = demo.scenes(4, seed=1).images[0]
 VIEW = {"alpha": 0.6, "opacity": 0.7, "sign": "positive", "overlay": "map"}
 
 
 def test_after_a_reload_of_the_page_the_widget_is_alive(notebook, explorer):
     notebook.execute("".join(f"explorer.{name} = {value!r}\n" for name, value in VIEW.items()))
-    expected = truth(notebook).picture(PICTURE, **VIEW)
+    expected = truth(notebook).picture(PICTURES[0], **VIEW)
     explorer.shows(expected)
     notebook.save()
     notebook.page.reload()
@@ -28,7 +26,7 @@ def test_after_a_reload_of_the_page_the_widget_is_alive(notebook, explorer):
     again.part("method").select_option("saliency")
     notebook.becomes("explorer.method", "saliency")
     again.drawn(notebook.value("(explorer.wait(), explorer.status.job)[1]"))
-    again.shows(truth(notebook).picture(PICTURE, **VIEW))
+    again.shows(truth(notebook).picture(PICTURES[0], **VIEW))
 
 
 def test_two_views_of_one_explorer_show_the_same(notebook, explorer, show):
@@ -38,7 +36,7 @@ def test_two_views_of_one_explorer_show_the_same(notebook, explorer, show):
     second.drag("alpha", 0.4)
     notebook.becomes("explorer.alpha", pytest.approx(0.4, abs=0.006))
     value = notebook.value("explorer.alpha")
-    expected = truth(notebook).picture(PICTURE, alpha=value)
+    expected = truth(notebook).picture(PICTURES[0], alpha=value)
     explorer.shows(expected)
     second.shows(expected)
     explorer.part("method").select_option("saliency")
@@ -47,7 +45,7 @@ def test_two_views_of_one_explorer_show_the_same(notebook, explorer, show):
     job = notebook.value("(explorer.wait(), explorer.status.job)[1]")
     for view in (explorer, second):
         view.drawn(job)
-        view.shows(truth(notebook).picture(PICTURE))
+        view.shows(truth(notebook).picture(PICTURES[0]))
     notebook.run_cell(2, "")
 
 
@@ -58,24 +56,24 @@ def test_a_cell_can_be_run_again_and_again(notebook, show):
         explorer.drawn()
         assert notebook.cell(1).get_by_test_id("explorer").count() == 1
         explorer.drag("alpha", 0.5)
-        explorer.shows(truth(notebook).picture(PICTURE, alpha=notebook.value("explorer.alpha")))
+        explorer.shows(truth(notebook).picture(PICTURES[0], alpha=notebook.value("explorer.alpha")))
 
 
 def test_what_python_assigns_reaches_the_page(notebook, explorer):
     notebook.run_cell(2, "explorer.alpha = 0.4\nexplorer.opacity = 1\nexplorer.threshold = 0.2\nexplorer.sign = 'negative'")
-    explorer.shows(truth(notebook).picture(PICTURE, alpha=0.4, opacity=1.0, threshold=0.2, sign="negative"))
+    explorer.shows(truth(notebook).picture(PICTURES[0], alpha=0.4, opacity=1.0, threshold=0.2, sign="negative"))
     assert explorer.share("alpha") == pytest.approx(0.4)
     expect(explorer.part("sign")).to_have_attribute("data-value", "negative")
     notebook.run_cell(2, "explorer.method = 'grad_cam'\nexplorer.sign = 'both'\nexplorer.wait()")
     explorer.drawn(notebook.value("explorer.status.job"))
     expect(explorer.part("method")).to_have_value("grad_cam")
-    explorer.shows(truth(notebook).picture(PICTURE, opacity=1.0, threshold=0.2))
+    explorer.shows(truth(notebook).picture(PICTURES[0], opacity=1.0, threshold=0.2))
     notebook.run_cell(2, "explorer.theme = 'dark'")
     expect(explorer.root).to_have_attribute("data-theme", "dark")
     notebook.run_cell(2, "explorer.target = 'digit 5'\nexplorer.index = 2\nexplorer.wait()")
     explorer.drawn(notebook.value("explorer.status.job"))
     expect(explorer.part("target")).to_have_value("digit 5")
-    expect(explorer.part("index")).to_have_text("3 of 4")
+    expect(explorer.part("index")).to_have_text("3 of 6")
 
 
 def test_what_a_click_does_is_an_attribute(notebook, explorer):
@@ -91,6 +89,6 @@ def test_what_a_click_does_is_an_attribute(notebook, explorer):
     limit = notebook.value("explorer.scale")
     job = notebook.value("(explorer.wait(), explorer.status.job)[1]")
     explorer.drawn(job)
-    other = demo.scenes(4, seed=1).images[1]
+    other = PICTURES[1]
     look = {"sign": "positive", "overlay": "map", "colormap": "green_violet", "scale": limit}
     explorer.shows(truth(notebook).picture(other, **look))

@@ -5,11 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from saliscope import demo
 
-from .truth import truth
+from .truth import PICTURES, truth
 
-PICTURE = demo.scenes(4, seed=1).images[0]
 
 METHODS = {
     "saliency": ["param-absolute"],
@@ -51,7 +49,7 @@ def test_every_method_is_in_the_menu_and_comes_to_its_end(notebook, explorer):
             expect(explorer.part(name)).to_be_visible(visible=name in METHODS[key])
         expect(explorer.part("alpha")).to_be_visible(visible=methods()[key].key == "integrated_gradients")
         expect(explorer.part("curves")).to_be_visible(visible=methods()[key].key == "integrated_gradients")
-        explorer.shows(truth(notebook).picture(PICTURE))
+        explorer.shows(truth(notebook).picture(PICTURES[0]))
 
 
 def test_a_methods_own_parameter(notebook, explorer):
@@ -63,7 +61,7 @@ def test_a_methods_own_parameter(notebook, explorer):
     explorer.changes(before)
     numbers = truth(notebook)
     assert numbers.signed
-    explorer.shows(numbers.picture(PICTURE))
+    explorer.shows(numbers.picture(PICTURES[0]))
 
 
 def test_the_target_is_found_by_typing(notebook, explorer):
@@ -79,7 +77,7 @@ def test_the_target_is_found_by_typing(notebook, explorer):
     expect(field).to_have_value("digit 7")
     expect(explorer.part("panel-map").locator(".caption")).to_contain_text("digit 7")
     assert notebook.value("explorer.attribution.target.labels") == ["digit 7"]
-    explorer.shows(truth(notebook).picture(PICTURE))
+    explorer.shows(truth(notebook).picture(PICTURES[0]))
 
 
 def test_a_prediction_is_explained_by_a_click(notebook, explorer):
@@ -96,7 +94,7 @@ def test_a_prediction_is_explained_by_a_click(notebook, explorer):
 def test_the_score_is_a_choice(notebook, explorer, output):
     choose(notebook, explorer, "output", output, "output", output)
     assert notebook.value("explorer.attribution.target.output") == output
-    explorer.shows(truth(notebook).picture(PICTURE))
+    explorer.shows(truth(notebook).picture(PICTURES[0]))
 
 
 def test_more_steps_and_refinement(notebook, explorer):
@@ -115,7 +113,7 @@ def test_more_steps_and_refinement(notebook, explorer):
     assert refined >= 2 * steps
     assert notebook.value("explorer.n_steps") == refined
     expect(sentence).to_contain_text(f"to {refined} steps")
-    explorer.shows(truth(notebook).picture(PICTURE))
+    explorer.shows(truth(notebook).picture(PICTURES[0]))
 
 
 def test_grad_cam_of_every_layer_in_the_menu(notebook, explorer):
@@ -127,7 +125,7 @@ def test_grad_cam_of_every_layer_in_the_menu(notebook, explorer):
         choose(notebook, explorer, "layer", layer, "layer", layer)
         assert notebook.value("explorer.attribution.layer") == layer
         expect(explorer.root.locator("aside")).to_contain_text(layer)
-        explorer.shows(truth(notebook).picture(PICTURE))
+        explorer.shows(truth(notebook).picture(PICTURES[0]))
 
 
 def test_a_pixel_is_read_out_under_the_pointer(notebook, explorer):
@@ -139,6 +137,6 @@ def test_a_pixel_is_read_out_under_the_pointer(notebook, explorer):
     readout = explorer.part("readout")
     expect(readout).to_have_attribute("data-x", "20")
     expect(readout).to_have_attribute("data-y", "30")
-    expect(readout).to_have_attribute("data-rgb", " ".join(map(str, PICTURE[30, 20])))
+    expect(readout).to_have_attribute("data-rgb", " ".join(map(str, PICTURES[0][30, 20])))
     value = float(readout.get_attribute("data-value"))
     assert value == pytest.approx(truth(notebook).map[30, 20], rel=1e-12)

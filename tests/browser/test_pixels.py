@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-from saliscope import demo
 from saliscope.render.static import between
 
-from .truth import truth
+from .truth import PICTURES, truth
 
-PICTURE = demo.scenes(4, seed=1).images[0]  # what the notebook shows
-WHITE = np.full_like(PICTURE, 255)
+WHITE = np.full_like(PICTURES[0], 255)
 
 LOOKS = {
     "as it is first shown": {},
@@ -31,7 +29,7 @@ LOOKS = {
 def test_the_map(notebook, explorer, look):
     shown = explorer.pixels()
     notebook.execute("".join(f"explorer.{name} = {value!r}\n" for name, value in look.items()))
-    expected = truth(notebook).picture(PICTURE, **look)
+    expected = truth(notebook).picture(PICTURES[0], **look)
     explorer.shows(expected)
     assert not look or not np.array_equal(expected, shown), "the look changes nothing: nothing was tested"
 
@@ -41,7 +39,7 @@ def test_a_map_without_a_sign(notebook, show):
     explorer.drawn()
     numbers = truth(notebook)
     assert not numbers.signed
-    explorer.shows(numbers.picture(PICTURE))
+    explorer.shows(numbers.picture(PICTURES[0]))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 0.5, 0.9, 1.0])
@@ -50,11 +48,11 @@ def test_the_input_on_its_way_from_the_baseline(notebook, show, alpha):
         f"explorer = SaliencyExplorer(model, scenes.images, baseline='white', alpha={alpha})\ndisplay(explorer)"
     )
     explorer.drawn()
-    explorer.shows(between(WHITE, PICTURE, alpha), "panel-input")
+    explorer.shows(between(WHITE, PICTURES[0], alpha), "panel-input")
 
 
 def test_every_picture_of_the_batch_is_shown_as_it_is_fed(notebook, explorer):
-    for index, picture in enumerate(demo.scenes(4, seed=1).images):
+    for index, picture in enumerate(PICTURES):
         notebook.execute(f"explorer.index = {index}\nexplorer.wait()")
         explorer.drawn(notebook.value("explorer.status.job"))
         explorer.shows(picture, "panel-input")

@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from saliscope import demo
 
 from .explorer import Explorer
 from .lab import Notebook, Server
-from .truth import truth
+from .truth import PICTURES, truth
 
 ROOT = Path(__file__).parents[2]
 LESSON = ROOT / "notebooks" / "01_quickstart.ipynb"
-PICTURE = demo.scenes(6, seed=1).images[0]
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -35,7 +33,7 @@ def test_all_cells_of_the_quickstart(page, server, watch):
     first = Explorer(explorers.first)
     first.root.scroll_into_view_if_needed()
     first.drawn(notebook.value("(explorer.wait(), explorer.status.job)[1]"))
-    first.shows(truth(notebook).picture(PICTURE, alpha=0.4))
+    first.shows(truth(notebook).picture(PICTURES[0], alpha=0.4))
     for index in range(len(shown)):
         explorer = Explorer(explorers.nth(index))
         explorer.root.scroll_into_view_if_needed()
@@ -67,7 +65,7 @@ def test_make_lab_opens_on_an_explorer_that_is_alive(lab, page, watch):
     expect(page).to_have_url(f"{lab.url}/lab/tree/playground/{LESSON.name}")
     notebook = Notebook(page, lab, "playground/01_quickstart.ipynb")
     notebook.ready()
-    explorer.shows(truth(notebook).picture(PICTURE, alpha=0.4))
+    explorer.shows(truth(notebook).picture(PICTURES[0], alpha=0.4))
     explorer.part("method").select_option("grad_cam")
     notebook.becomes("explorer.method", "grad_cam")
     explorer.drawn(notebook.value("(explorer.wait(), explorer.status.job)[1]"))

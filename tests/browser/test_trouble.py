@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from saliscope import demo
 
-from .truth import truth
+from .truth import PICTURES, truth
 
-PICTURE = demo.scenes(4, seed=1).images[0]
 
 MOODY = """
 class Moody(torch.nn.Module):
@@ -69,7 +67,7 @@ def test_cancel_keeps_the_picture_and_the_next_request_works(notebook, moody):
     explorer.part("method").select_option("saliency")
     notebook.becomes("explorer.method", "saliency")
     explorer.drawn(notebook.value("(explorer.wait(), explorer.status.job)[1]"))
-    explorer.shows(truth(notebook).picture(PICTURE))
+    explorer.shows(truth(notebook).picture(PICTURES[0]))
 
 
 def test_the_way_is_shown_while_it_is_walked(notebook, moody):
@@ -104,7 +102,7 @@ def test_a_model_that_raises_is_quoted_and_can_be_tried_again(notebook, moody):
     explorer.phase("done")
     expect(error).to_be_hidden()
     explorer.drawn(notebook.value("explorer.status.job"))
-    explorer.shows(truth(notebook).picture(PICTURE))
+    explorer.shows(truth(notebook).picture(PICTURES[0]))
 
 
 def test_an_explorer_whose_first_answer_is_an_error_says_so(notebook, show):
@@ -114,7 +112,7 @@ def test_an_explorer_whose_first_answer_is_an_error_says_so(notebook, show):
     notebook.execute("moody.words = None\nexplorer.n_steps = 8\nexplorer.wait()")
     explorer.drawn(notebook.value("explorer.status.job"))
     expect(explorer.part("error")).to_be_hidden()
-    explorer.shows(truth(notebook).picture(PICTURE))
+    explorer.shows(truth(notebook).picture(PICTURES[0]))
 
 
 def test_a_layer_that_cannot_be_used_is_explained(notebook, explorer):

@@ -10,13 +10,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from saliscope import demo
 
 from .explorer import Explorer
 from .lab import Notebook
-from .truth import Truth, truth
+from .truth import PICTURES, Truth, truth
 
-PICTURE = demo.scenes(4, seed=1).images[0]
 NOT_SENT = "Could not send widget sync message"  # ipywidgets says so for every trait; nothing is lost by it
 LOST = "widget model not found"
 
@@ -44,15 +42,15 @@ def forget(watch, *expected: str) -> None:
 
 
 def test_the_picture_stays_and_looks_still_work(numbers, explorer, watch):
-    explorer.shows(numbers.picture(PICTURE))
+    explorer.shows(numbers.picture(PICTURES[0]))
     with explorer.held("alpha") as hand:
         hand.move(0.5)
         explorer.frame()
         alpha = float(explorer.root.get_by_label("alpha, value").input_value())
         assert 0.4 < alpha < 0.6
-        explorer.shows(numbers.picture(PICTURE, alpha=alpha))
+        explorer.shows(numbers.picture(PICTURES[0], alpha=alpha))
     explorer.part("sign").get_by_role("radio", name="Only what speaks for").click()
-    explorer.shows(numbers.picture(PICTURE, alpha=alpha, sign="positive"))
+    explorer.shows(numbers.picture(PICTURES[0], alpha=alpha, sign="positive"))
     forget(watch, NOT_SENT)
 
 
@@ -76,7 +74,7 @@ def test_the_saved_notebook_has_a_picture_beside_the_widget(numbers, notebook):
         assert image.format == "PNG"
         assert image.width > image.height > 500
         colours = {tuple(colour) for colour in np.asarray(image.convert("RGB")).reshape(-1, 3)}
-    assert set(map(tuple, numbers.picture(PICTURE).reshape(-1, 3))) <= colours
+    assert set(map(tuple, numbers.picture(PICTURES[0]).reshape(-1, 3))) <= colours
     assert "widgets" not in saved.metadata, "view state of the widgets is not the notebook's to keep"
 
 
@@ -103,4 +101,4 @@ def test_after_a_reload_the_cell_brings_it_back(numbers, notebook, watch):
     notebook.run_cell(1)
     explorer = Explorer(notebook.cell(1).get_by_test_id("explorer"))
     explorer.drawn()
-    explorer.shows(numbers.picture(PICTURE))
+    explorer.shows(numbers.picture(PICTURES[0]))

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saliscope import demo
 from saliscope.render import colormaps, scales
 from saliscope.render.static import compose
 from saliscope.specs.blobs import Blob
 
 from .lab import Notebook
+
+PICTURES = demo.scenes(6, seed=1).images
+"""What the notebooks show."""
 
 TAKE = """
 import numpy as np
