@@ -21,7 +21,8 @@ INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)/.peers
 MODULES := node_modules/.package-lock.json
 
-.PHONY: help lab dev test test-slow pytest vitest check format bundle build bench clean
+.PHONY: help lab dev test test-slow pytest vitest format bundle build bench clean \
+  check check-ruff check-pyright check-imports check-js
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -47,11 +48,19 @@ pytest: $(INSTALLED) bundle
 vitest: $(MODULES)
 	npm test
 
-check: $(INSTALLED) $(MODULES)  ## ruff, pyright, import-linter, biome, tsc
+check: check-ruff check-pyright check-imports check-js  ## ruff, pyright, import-linter, biome, tsc
+
+check-ruff: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+check-pyright: $(INSTALLED)
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+check-imports: $(INSTALLED)
 	$(BIN)/lint-imports
+
+check-js: $(MODULES)
 	npm run check
 
 format: $(INSTALLED) $(MODULES)  ## what the formatters can mend by themselves

@@ -104,6 +104,14 @@ def test_the_cumulative_map_runs_from_nothing_to_the_values(name):
     torch.testing.assert_close(sums, scores[:, 0] - scores[0, 0], rtol=0, atol=slack)
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_on_an_affine_model_the_cumulative_map_grows_evenly(name):
+    made = IntegratedGradients(pictures(1, seed=9), 5, name).attribute(Affine(), pictures(2), 1)
+    assert made.path is not None
+    evenly = made.path.alphas[:, None, None, None, None] * made.values
+    torch.testing.assert_close(made.path.cumulative, evenly, rtol=0, atol=1e-14)
+
+
 def test_accumulating_channel_sums_is_summing_accumulated_channels():
     made = IntegratedGradients(n_steps=5, rule="trapezoid").attribute(Affine(), pictures(2), 1)
     assert made.path is not None
@@ -140,7 +148,12 @@ def test_the_result_says_how_it_was_made():
     assert made.method is not None
     assert replace(made.method, baseline=0) == replace(method, baseline=0)
     assert (made.signed, made.unit, made.complete, made.per_baseline) == (True, "score", True, ())
-    assert torch.equal(made.map, made.values.sum(1))
+
+
+def test_the_map_of_a_picture_is_the_sum_over_its_channels():
+    made = IntegratedGradients(n_steps=2).attribute(Affine(), pictures(2), 0)
+    assert made.values.shape == (2, 2, 4, 4)
+    torch.testing.assert_close(made.map, made.values[:, 0] + made.values[:, 1])
 
 
 def test_a_baseline_that_is_the_input_gives_zero_and_no_relative_change():

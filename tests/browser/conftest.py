@@ -1,4 +1,4 @@
-"""A JupyterLab for the session, a page for each module, an explorer for each test.
+"""A JupyterLab for the session, a notebook with model and pictures, an explorer for each test.
 
 Everything is real: server, kernel, browser, mouse and keyboard.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from .explorer import Explorer
 from .lab import PATIENCE, Notebook, Server
@@ -23,10 +23,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SETUP = """\
+SETUP = '''\
 import time
 
-import numpy as np
 import torch
 import saliscope as sp
 from saliscope import SaliencyExplorer
@@ -34,9 +33,24 @@ from IPython.display import display
 
 model = sp.demo.cnn()
 scenes = sp.demo.scenes(6, seed=1)
-digits = [f"digit {i}" for i in range(10)]"""
-SHOW = "explorer = SaliencyExplorer(model, scenes.images, labels=digits)\ndisplay(explorer)"
+digits = [f"digit {i}" for i in range(10)]
 
+
+class Moody(torch.nn.Module):
+    """The same model, slow or out of order on request."""
+
+    seconds, words = 0.0, None
+
+    def __init__(self):
+        super().__init__()
+        self.inner = model
+
+    def forward(self, x):
+        time.sleep(self.seconds)
+        if self.words:
+            raise ValueError(self.words)
+        return self.inner(x)
+'''
 
 expect.set_options(timeout=PATIENCE)
 
@@ -49,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
-    """Take a picture while the page of a failed test is still there."""
+    """Keep a picture and the console of a page in which a test has failed."""
     report = yield
     watch = getattr(item, "funcargs", {}).get("watch")
     if report.failed and watch is not None and not watch.page.is_closed():
@@ -75,61 +89,80 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1100}, device_scale_factor=1)
-    context.set_default_timeout(PATIENCE)
-    yield context
-    context.close()
+@pytest.fixture(scope="session")
+def new_page(browser: Browser) -> Callable[..., Watch]:
+    """Open a page that shares nothing with the others."""
+
+    def open_page(**options: object) -> Watch:
+        context = browser.new_context(viewport={"width": 1440, "height": 1100}, **options)
+        context.set_default_timeout(PATIENCE)
+        return Watch(context.new_page())
+
+    return open_page
 
 
-@pytest.fixture(scope="module")
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
+@pytest.fixture(scope="session")
+def new_notebook(server: Server) -> Callable[..., Notebook]:
+    """Open a notebook with model and pictures in its kernel and two empty cells."""
+
+    def make(watch: Watch, name: str) -> Notebook:
+        notebook = Notebook.write(watch, server, name, [SETUP, "", ""])
+        notebook.open()
+        notebook.run_cell(0)
+        return notebook
+
+    return make
 
 
-@pytest.fixture(scope="module")
-def watched(page: Page) -> Watch:
-    return Watch(page)
-
-
-@pytest.fixture(autouse=True)
-def watch(watched: Watch) -> Iterator[Watch]:
-    """What the page does during one test; an error that it does not expect fails it."""
-    watched.clear()
-    yield watched
-    assert watched.errors == []
-    assert watched.strangers == []
-
-
-@pytest.fixture(scope="module")
-def notebook(page: Page, watched: Watch, server: Server, request: pytest.FixtureRequest) -> Notebook:
-    """A notebook of the module's own with model and pictures in its kernel."""
-    name = request.module.__name__.rpartition(".")[2]
-    notebook = Notebook.write(page, server, f"{name}.ipynb", [SETUP, "", ""])
-    notebook.open()
-    notebook.run_cell(0)
-    return notebook
+@pytest.fixture(scope="session")
+def bench(new_notebook: Callable[..., Notebook], new_page: Callable[..., Watch]) -> Notebook:
+    return new_notebook(new_page(), "bench.ipynb")
 
 
 @pytest.fixture
-def show(notebook: Notebook, watch: Watch) -> Callable[..., Explorer]:
-    """Run a cell that displays an explorer, and give its view."""
+def notebook(bench: Notebook) -> Notebook:
+    """The notebook of a test; a module that needs one of its own has a fixture of this name."""
+    return bench
 
-    def run(source: str = SHOW, cell: int = 1) -> Explorer:
-        if cell == 1:
-            source = f"if 'explorer' in globals(): explorer.close()\n{source}"
-        notebook.run_cell(cell, source)
-        explorer = Explorer(notebook.cell(cell).get_by_test_id("explorer"))
-        expect(explorer.root).to_be_visible()
-        return explorer
+
+@pytest.fixture(autouse=True)
+def watch(notebook: Notebook) -> Iterator[Watch]:
+    """What the page does during one test: an error that the test does not expect fails it."""
+    watch = notebook.watch
+    watch.clear()
+    yield watch
+    assert watch.errors == []
+    assert watch.strangers == []
+
+
+@pytest.fixture
+def show(notebook: Notebook) -> Callable[..., Explorer]:
+    """Run a cell that makes and displays `explorer`, and give its view."""
+
+    def run(arguments: str = "model, scenes.images, labels=digits", before: str = "") -> Explorer:
+        notebook.execute("if 'explorer' in globals(): explorer.close()")
+        notebook.run_cell(1, f"{before}\nexplorer = SaliencyExplorer({arguments})\ndisplay(explorer)".strip())
+        return Explorer(notebook, cell=1)
 
     return run
 
 
 @pytest.fixture
 def explorer(show: Callable[..., Explorer]) -> Explorer:
-    """Shows Integrated Gradients of the first picture, finished."""
+    """Integrated Gradients of the first picture, finished."""
     explorer = show()
     explorer.drawn()
     return explorer
+
+
+@pytest.fixture
+def moody(show: Callable[..., Explorer]) -> Callable[..., Explorer]:
+    """An explorer of a model whose mood can be changed: `moody.seconds`, `moody.words`."""
+
+    def run(**options: object) -> Explorer:
+        words = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        explorer = show(f"moody, scenes.images, {words}", before="moody = Moody()")
+        explorer.drawn()
+        return explorer
+
+    return run

@@ -1,4 +1,4 @@
-"""JupyterLab as a reader meets it: a server of our own, a page in Chromium, a notebook, its kernel."""
+"""JupyterLab as a reader meets it: a server of our own, a notebook in a page, its kernel."""
 
 import json
 import os
@@ -14,14 +14,15 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator
 
 import saliscope
 
-START = 60  # seconds for a server; a cold disk needs many of them
-PATIENCE = 30_000  # milliseconds for anything in the page, on a machine that does something else beside
+from .watch import Watch
 
-QUIET = (
+PATIENCE = 30_000  # milliseconds for anything in a page, on a machine that does something else beside
+
+OPTIONS = (
     "--no-browser",
     "--ip=127.0.0.1",
     "--IdentityProvider.token=",
@@ -31,31 +32,25 @@ QUIET = (
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     *(["--allow-root"] if hasattr(os, "getuid") and os.getuid() == 0 else []),
 )
-NEVER_ASK = {
-    "apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false"},
-    # What a person types in a cell of a test is typed as it is.
-    "completer-extension/manager.jupyterlab-settings": {"autoCompletion": False},
+FOLDERS = {
+    "JUPYTER_CONFIG_DIR": "config",
+    "JUPYTER_DATA_DIR": "data",
+    "JUPYTER_RUNTIME_DIR": "runtime",
+    "JUPYTERLAB_SETTINGS_DIR": "settings",
+    "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    "IPYTHONDIR": "ipython",
 }
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Variables that keep Jupyter's files in `home` and its kernels on this package, one core and no network."""
-    folders = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-        "IPYTHONDIR": "ipython",
-    }
-    for name, content in NEVER_ASK.items():
-        file = home / "settings" / "@jupyterlab" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(content))
+    """Keep Jupyter's files in `home`, and its kernels on this package, one core and no network."""
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"fetchNews": "false"}')  # else a question covers the page
     source = str(Path(saliscope.__file__).parents[1])
     return {
         **os.environ,
-        **{variable: str(home / folder) for variable, folder in folders.items()},
+        **{variable: str(home / folder) for variable, folder in FOLDERS.items()},
         "PYTHONPATH": os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")])),
         "OMP_NUM_THREADS": "1",
         "SALISCOPE_OFFLINE": "1",
@@ -73,24 +68,21 @@ class Server:
 
     def __init__(self, home: Path, command: Sequence[str] = (sys.executable, "-m", "jupyterlab")) -> None:
         self.root = home / "root"
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
-        self.log = home / "server.log"
+        self.root.mkdir()
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self._log = home / "server.log"
         self._process = subprocess.Popen(
-            [*command, *QUIET, f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0"],
+            [*command, *OPTIONS, f"--ServerApp.port={port}", "--ServerApp.port_retries=0"],
             cwd=self.root,
             env=environment(home),
             stdin=subprocess.DEVNULL,
-            stdout=self.log.open("w"),
+            stdout=self._log.open("w"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def wait(self, seconds: float = START) -> None:
+    def wait(self, seconds: float = 60) -> None:
+        """Wait until it answers; a cold disk needs its time."""
         until = time.monotonic() + seconds
         while True:
             try:
@@ -98,42 +90,43 @@ class Server:
                     return
             except URLError:
                 if self._process.poll() is not None or time.monotonic() > until:
-                    raise AssertionError(f"no server at {self.url}:\n{self.log.read_text()}") from None
+                    raise AssertionError(f"no server at {self.url}:\n{self._log.read_text()}") from None
                 time.sleep(0.1)
 
     def stop(self) -> None:
         """Ask the server to go, as a terminal does; it takes its kernels with it."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
 
 class Notebook:
-    """A notebook in a page, its cells numbered by their place."""
+    """A notebook in a page; cells are numbered by their place."""
 
-    def __init__(self, page: Page, server: Server, path: str) -> None:
-        self.page, self.server, self.path = page, server, path
+    def __init__(self, watch: Watch, server: Server, path: str) -> None:
+        self.watch, self.page, self.server, self.path = watch, watch.page, server, path
 
     @classmethod
-    def write(cls, page: Page, server: Server, name: str, cells: Sequence[str]) -> "Notebook":
-        """Make a notebook of code cells; see `open`."""
+    def write(cls, watch: Watch, server: Server, path: str, cells: Sequence[str]) -> "Notebook":
+        """Make a file of code cells; see `open`."""
         kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernelspec}
         )
-        nbformat.write(notebook, server.root / name)
-        return cls(page, server, name)
+        nbformat.write(notebook, server.root / path)
+        return cls(watch, server, path)
 
     def open(self) -> None:
-        self.page.goto(f"{self.server.url}/lab/tree/{self.path}?reset")
+        """Go there, in a workspace of its own: a reload would bring the notebooks of the other pages as well."""
+        workspace = Path(self.path).stem
+        self.page.goto(f"{self.server.url}/lab/workspaces/{workspace}/tree/{self.path}")
         self.ready()
 
     def ready(self) -> None:
-        """Wait until the kernel answers; running cells before that opens a dialog."""
+        """Wait until the kernel answers; a cell that is run before that opens a dialog."""
         self.page.wait_for_function(
             """path => {
                 const panel = window.jupyterapp?.shell.currentWidget;
@@ -142,18 +135,20 @@ class Notebook:
                     && session.session?.kernel?.status === 'idle';
             }""",
             arg=self.path,
-            timeout=PATIENCE * 2,
+            timeout=2 * PATIENCE,
         )
 
     def command(self, name: str, **arguments: Any) -> None:
+        """Execute a command of JupyterLab, as its menus do."""
         self.page.evaluate("([name, args]) => jupyterapp.commands.execute(name, args)", [name, arguments])
 
     def save(self) -> None:
         self.command("docmanager:save")
 
-    def run_all(self) -> None:
-        """Run all cells, to the end of the last."""
-        self.command("notebook:run-all-cells")
+    def shut_down(self) -> None:
+        """End the kernel."""
+        self.command("kernelmenu:shutdown")
+        self.page.wait_for_function("() => !jupyterapp.shell.currentWidget.sessionContext.session?.kernel")
 
     def cell(self, index: int) -> Locator:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
@@ -170,20 +165,15 @@ class Notebook:
             }""",
             [index, source],
         )
-        for output in self.outputs(index):
-            if output["output_type"] == "error":
-                raise AssertionError("in the cell:\n" + "\n".join(output["traceback"]))
+        for output in self.outputs()[index]:
+            assert output["output_type"] != "error", "\n".join(output["traceback"])
 
-    def outputs(self, index: int) -> list[dict[str, Any]]:
-        """The outputs of a cell, as the notebook keeps them."""
+    def outputs(self) -> list[list[dict[str, Any]]]:
+        """The outputs of each cell, as the notebook keeps them."""
         return self.page.evaluate(
-            "index => jupyterapp.shell.currentWidget.content.widgets[index].model.outputs?.toJSON() ?? []", index
+            """() => jupyterapp.shell.currentWidget.content.widgets.map(
+                ({ model }) => model.outputs?.toJSON() ?? [])"""
         )
-
-    def every_output(self) -> list[dict[str, Any]]:
-        """The outputs of all cells."""
-        count = self.page.evaluate("jupyterapp.shell.currentWidget.content.widgets.length")
-        return [output for index in range(count) for output in self.outputs(index)]
 
     def execute(self, code: str) -> str:
         """Run code in the kernel beside the cells; give back what it printed."""
@@ -200,16 +190,9 @@ class Notebook:
             }""",
             code,
         )
-        if done["error"]:
-            raise AssertionError(f"in the kernel:\n{code}\n{done['error']}\n{done['text']}")
+        assert done["error"] is None, f"{code}\n{done['error']}"
         return done["text"]
 
     def value(self, expression: str) -> Any:
         """Value of an expression in the kernel, as plain data."""
         return json.loads(self.execute(f"import json\nprint(json.dumps({expression}))"))
-
-    def becomes(self, expression: str, expected: Any) -> None:
-        """Wait until an expression in the kernel is equal to `expected`: what a page writes takes its way."""
-        until = time.monotonic() + PATIENCE / 1000
-        while (value := self.value(expression)) != expected:
-            assert time.monotonic() < until, f"{expression} is {value!r}, not {expected!r}"

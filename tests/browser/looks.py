@@ -1,7 +1,7 @@
 """What a page computed: who sticks out, what is cut off, and how text stands out from its ground."""
 
-# Every visible piece of text with its colour, the ground it stands on, and what was cut off of it. Colours go through
-# a canvas: computed styles may say them in any colour space.
+# Every visible piece of text, its colour and the ground it stands on. Colours go through a canvas: computed
+# styles may say them in any colour space.
 TEXTS = """root => {
     const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
     const rgba = colour => {
@@ -11,17 +11,23 @@ TEXTS = """root => {
         const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data;
         return [r, g, b, a / 255];
     };
-    const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a), 1];
+    const over = (above, below) => {
+        const share = above[3];
+        return [0, 1, 2].map(i => above[i] * share + below[i] * (1 - share)).concat(1);
+    };
     const ground = element => {
         const layers = [];
-        for (let at = element; at; at = at.parentElement) layers.push(rgba(getComputedStyle(at).backgroundColor));
+        for (let at = element; at; at = at.parentElement) {
+            layers.push(rgba(getComputedStyle(at).backgroundColor));
+        }
         return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
     };
     const found = [];
     const note = (element, text) => {
         const style = getComputedStyle(element);
         const box = element.getBoundingClientRect();
-        if (!box.width || style.visibility === 'hidden' || element.closest(':disabled, [data-disabled]')) return;
+        const off = element.closest(':disabled, [data-disabled]');
+        if (!box.width || style.visibility === 'hidden' || off) return;
         const below = ground(element);
         const colour = rgba(element instanceof SVGElement ? style.fill : style.color);
         found.push({ text, colour: over(colour, below).slice(0, 3), ground: below.slice(0, 3) });
@@ -44,21 +50,17 @@ OVERFLOW = """root => {
         return false;
     };
     const box = root.getBoundingClientRect();
-    const out = [];
-    if (root.scrollWidth > root.clientWidth) out.push(`the explorer: ${root.scrollWidth} in ${root.clientWidth}`);
-    for (const element of root.querySelectorAll('*')) {
+    const wide = [root, ...root.querySelectorAll('*')].filter(element => {
         const { left, right, width, height } = element.getBoundingClientRect();
         const style = getComputedStyle(element);
-        if (!width || !height || style.visibility === 'hidden') continue;
-        const name = `${element.tagName}.${element.getAttribute('class')} ${element.textContent.trim().slice(0, 30)}`;
+        if (!width || !height || style.visibility === 'hidden') return false;
         const leaves = left < box.left - 1 || right > box.right + 1;
-        if (leaves && !inside(element)) out.push(`${name}: ${left - box.left} to ${right - box.right}`);
-        // What lies in a place that cuts is seen as far as that place goes; the place has to say that there is more.
-        const more = cut(element) && element.scrollWidth > element.clientWidth + 1;
-        const said = style.textOverflow === 'ellipsis';
-        if (more && !said) out.push(`${name}: ${element.scrollWidth} in ${element.clientWidth}`);
-    }
-    return out;
+        if (element !== root && leaves && !inside(element)) return true;
+        // A place that cuts has to say that there is more.
+        const more = element.scrollWidth > element.clientWidth + 1;
+        return more && (element === root || (cut(element) && style.textOverflow !== 'ellipsis'));
+    });
+    return wide.map(element => `${element.tagName}.${element.className} ${element.textContent.slice(0, 40)}`);
 }"""
 
 # Texts that lie on each other. What lies over a picture (badge, mark) has a ground of its own.

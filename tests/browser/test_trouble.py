@@ -1,28 +1,9 @@
 """Slow models, models that raise, labels from a stranger: the explorer stays usable."""
 
 import numpy as np
-import pytest
 from playwright.sync_api import expect
 
-
-from .truth import PICTURES, truth
-
-
-MOODY = """
-class Moody(torch.nn.Module):
-    \"\"\"The model, with a temper.\"\"\"
-    seconds, words = 0.0, None
-    def __init__(self):
-        super().__init__()
-        self.inner = model
-    def forward(self, x):
-        time.sleep(self.seconds)
-        if self.words:
-            raise ValueError(self.words)
-        return self.inner(x)
-"""
-SHOW = MOODY + "moody = Moody()\nexplorer = SaliencyExplorer(moody, scenes.images, labels=digits, {options})\ndisplay(explorer)"
-
+HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>&lt;b&gt; \u202e {{7*7}} '
 NOTE_THE_WAY = """root => {
     window.stages = [];
     window.shares = [];
@@ -33,49 +14,18 @@ NOTE_THE_WAY = """root => {
             if (attributeName === 'data-stage') window.stages.push(root.dataset.stage);
         }
     };
-    new MutationObserver(note).observe(root, { subtree: true, attributeFilter: ['data-stage', 'aria-valuenow'] });
+    new MutationObserver(note).observe(root, {
+        subtree: true, attributeFilter: ['data-stage', 'aria-valuenow'],
+    });
 }"""
-HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>&lt;b&gt; \u202e {{7*7}} ' + "W" * 500
-
-
-@pytest.fixture
-def moody(show):
-    def run(options: str = ""):
-        explorer = show(SHOW.format(options=options))
-        explorer.drawn()
-        return explorer
-
-    return run
-
-
-def test_cancel_keeps_the_picture_and_the_next_request_works(notebook, moody):
-    explorer = moody("chunk_size=1")
-    notebook.execute("moody.seconds = 0.05")
-    explorer.part("baseline-white").click()
-    explorer.phase("running")
-    expect(explorer.root).to_have_attribute("aria-busy", "true")
-    expect(explorer.part("cancel")).to_be_visible()
-    expect(explorer.root).to_have_attribute("data-stage", "partial")
-    explorer.part("cancel").click()
-    explorer.phase("cancelled")
-    expect(explorer.part("status")).to_contain_text("ancelled")
-    expect(explorer.part("cancel")).to_be_hidden()
-    shown = explorer.pixels()
-    assert explorer.stage == "partial"
-    notebook.execute("moody.seconds = 0.0\nexplorer.wait()")
-    assert np.array_equal(explorer.pixels(), shown)
-    explorer.part("method").select_option("saliency")
-    notebook.becomes("explorer.method", "saliency")
-    explorer.drawn(notebook.value("(explorer.wait(), explorer.status.job)[1]"))
-    explorer.shows(truth(notebook).picture(PICTURES[0]))
 
 
 def test_the_way_is_shown_while_it_is_walked(notebook, moody):
     """A slow model gives a preview, then better and better maps, and says how far it is."""
-    explorer = moody("chunk_size=1")
+    explorer = moody(chunk_size=1)
     notebook.execute("moody.seconds = 0.03")
     explorer.root.evaluate(NOTE_THE_WAY)
-    notebook.execute("explorer.index = 1")
+    explorer.set(index=1)
     explorer.phase("running")
     explorer.drawn()
     stages, shares = explorer.page.evaluate("[window.stages, window.shares]")
@@ -84,6 +34,26 @@ def test_the_way_is_shown_while_it_is_walked(notebook, moody):
     assert stages[-1] == "final"
     assert shares == sorted(shares)
     assert len({share for share in shares if 0 < share < 100}) >= 3
+
+
+def test_cancel_keeps_the_picture_and_the_next_request_works(notebook, moody):
+    explorer = moody(chunk_size=1)
+    notebook.execute("moody.seconds = 0.05")
+    explorer.part("baseline-white").click()
+    explorer.phase("running")
+    expect(explorer.root).to_have_attribute("aria-busy", "true")
+    expect(explorer.root).to_have_attribute("data-stage", "partial")
+    explorer.part("cancel").click()
+    explorer.phase("cancelled")
+    expect(explorer.part("status")).to_have_text("Cancelled.")
+    expect(explorer.part("cancel")).to_be_hidden()
+    shown = explorer.pixels()
+    notebook.execute("moody.seconds = 0.0\nexplorer.wait()")
+    explorer.frame()
+    assert np.array_equal(explorer.pixels(), shown)
+    assert explorer.root.get_attribute("data-stage") == "partial"
+    explorer.choose("method", "saliency")
+    explorer.is_true()
 
 
 def test_a_model_that_raises_is_quoted_and_can_be_tried_again(notebook, moody):
@@ -98,48 +68,43 @@ def test_a_model_that_raises_is_quoted_and_can_be_tried_again(notebook, moody):
     assert error.locator("b").count() == 0
     assert np.array_equal(explorer.pixels(), shown)
     notebook.execute("moody.words = None")
-    explorer.part("method").select_option("grad_cam")
-    explorer.phase("done")
+    explorer.choose("method", "grad_cam")
     expect(error).to_be_hidden()
-    explorer.drawn(notebook.value("explorer.status.job"))
-    explorer.shows(truth(notebook).picture(PICTURES[0]))
+    explorer.is_true()
 
 
 def test_an_explorer_whose_first_answer_is_an_error_says_so(notebook, show):
-    explorer = show(MOODY + "moody = Moody()\nmoody.words = 'no first answer'\nexplorer = SaliencyExplorer(moody, scenes.images)\ndisplay(explorer)")
+    explorer = show("moody, scenes.images", before="moody = Moody()\nmoody.words = 'no first answer'")
     explorer.phase("error")
     expect(explorer.part("error")).to_contain_text("no first answer")
-    notebook.execute("moody.words = None\nexplorer.n_steps = 8\nexplorer.wait()")
-    explorer.drawn(notebook.value("explorer.status.job"))
+    notebook.execute("moody.words = None\nexplorer.n_steps = 8")
+    explorer.answer()
     expect(explorer.part("error")).to_be_hidden()
-    explorer.shows(truth(notebook).picture(PICTURES[0]))
+    explorer.is_true()
 
 
-def test_a_layer_that_cannot_be_used_is_explained(notebook, explorer):
-    notebook.execute("explorer.method = 'grad_cam'\nexplorer.layer = 'fc'")
+def test_a_layer_that_cannot_be_used_is_explained(explorer):
+    explorer.set(method="grad_cam", layer="fc")
     explorer.phase("error")
     expect(explorer.part("error")).to_contain_text("LayerError")
 
 
-def test_what_the_page_sends_out_of_range_is_refused_in_words(notebook, explorer):
+def test_a_number_out_of_range_is_taken_to_its_end(explorer):
     steps = explorer.root.get_by_label("Steps, value")
     steps.fill("99999")
     steps.press("Enter")
-    notebook.becomes("explorer.n_steps", 1024)
+    explorer.becomes("n_steps", 1024)
     expect(steps).to_have_value("1024")
 
 
-def test_labels_of_a_stranger_are_text(notebook, show):
-    title = show().page.title()
-    explorer = show(
-        f"hostile = {HOSTILE!r}\n"
-        "explorer = SaliencyExplorer(model, scenes.images, labels=[f'{hostile}{i}' for i in range(10)])\n"
-        "display(explorer)"
-    )
+def test_labels_of_a_stranger_are_text(show):
+    labels = [f"{HOSTILE}{'W' * 500}{i}" for i in range(10)]
+    explorer = show(f"model, scenes.images, labels={labels!r}")
+    title = explorer.page.title()
     explorer.drawn()
-    expect(explorer.part("top5").locator("bdi").first).to_contain_text(HOSTILE[:60])
+    expect(explorer.part("top5").locator("bdi").first).to_contain_text(HOSTILE)
     explorer.part("target").click()
-    expect(explorer.root.get_by_role("listbox").locator("bdi").nth(1)).to_contain_text(HOSTILE[:60])
+    expect(explorer.root.get_by_role("listbox").locator("bdi").nth(1)).to_contain_text(HOSTILE)
     assert explorer.root.locator("img, script, b").count() == 0
     assert explorer.page.title() == title
     explorer.page.keyboard.press("Escape")

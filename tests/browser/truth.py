@@ -1,6 +1,7 @@
 """What the page has to show, from the kernel's own numbers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +16,13 @@ PICTURES = demo.scenes(6, seed=1).images
 """What the notebooks show."""
 
 TAKE = """
-import numpy as np
-_a = {name}.attribution
-_path = {{}}
-if _a.path is not None:
-    _path = dict(alphas=_a.path.alphas.numpy(), stack=_a.path.accumulate(_a.path.terms[:, 0].sum(1)).double().numpy())
-np.savez("{file}", map=_a.map[0].double().numpy(), signed=_a.signed, **_path)
-print("saved")
+import numpy
+attribution = explorer.attribution
+numbers = dict(map=attribution.map[0].double(), signed=attribution.signed)
+if attribution.path is not None:
+    stack = attribution.path.accumulate(attribution.path.terms[:, 0].sum(1)).double()
+    numbers.update(alphas=attribution.path.alphas, stack=stack)
+numpy.savez({file!r}, **numbers)
 """
 
 
@@ -40,27 +41,33 @@ class Truth:
         if self.stack is None or self.alphas is None or alpha == 1:
             return self.map
         after = int(np.argmax(self.alphas > alpha))
-        before = after - 1
-        share = (alpha - self.alphas[before]) / (self.alphas[after] - self.alphas[before])
-        return self.stack[before] * (1 - share) + self.stack[after] * share
+        start, end = self.alphas[after - 1], self.alphas[after]
+        share = (alpha - start) / (end - start)
+        return self.stack[after - 1] * (1 - share) + self.stack[after] * share
 
-    def picture(self, under: np.ndarray, alpha: float = 1.0, colormap: str = colormaps.DEFAULT, **look) -> np.ndarray:
+    def picture(
+        self,
+        under: np.ndarray,
+        alpha: float = 1.0,
+        scale: float | None = None,
+        colormap: str = colormaps.DEFAULT,
+        **look: Any,
+    ) -> np.ndarray:
         """The canvas of the map."""
-        limit = look.pop("scale", None) or self.limit
-        return compose(under, self.at(alpha), limit, colormaps.lut(colormap), signed=self.signed, **look)
+        values, lut = self.at(alpha), colormaps.lut(colormap)
+        return compose(under, values, scale or self.limit, lut, signed=self.signed, **look)
 
 
-def truth(notebook: Notebook, name: str = "explorer") -> Truth:
-    """Take the numbers of an explorer's newest attribution out of the kernel."""
+def truth(notebook: Notebook) -> Truth:
+    """Take the numbers of the newest attribution of `explorer` out of the kernel."""
     file = notebook.server.root.resolve() / "truth.npz"
-    notebook.execute(TAKE.format(name=name, file=file))
+    notebook.execute(TAKE.format(file=str(file)))
     with np.load(file) as saved:
-        exact = saved["map"]
-        stack = Blob.from_map(saved["stack"]).array() if "stack" in saved else None
-        return Truth(
-            map=Blob.from_map(exact).array(),
-            limit=scales.limit(exact),
-            signed=bool(saved["signed"]),
-            stack=stack,
-            alphas=saved["alphas"] if "alphas" in saved else None,
-        )
+        numbers = dict(saved)
+    return Truth(
+        map=Blob.from_map(numbers["map"]).array(),
+        limit=scales.limit(numbers["map"]),
+        signed=bool(numbers["signed"]),
+        stack=Blob.from_map(numbers["stack"]).array() if "stack" in numbers else None,
+        alphas=numbers.get("alphas"),
+    )

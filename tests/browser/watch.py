@@ -1,5 +1,6 @@
-"""What a page does beside being looked at: requests, console, WebSocket frames."""
+"""What a page does beside being looked at: requests, console, messages to the kernel."""
 
+import itertools
 import json
 import struct
 from pathlib import Path
@@ -7,8 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Page, Request, WebSocket
-
-HOME = {"127.0.0.1", ""}  # blob: and data: addresses have no host
 
 
 class Watch:
@@ -27,8 +26,9 @@ class Watch:
 
     @property
     def strangers(self) -> list[str]:
-        """Addresses outside this machine that the page asked for."""
-        return [address for address in self.addresses if urlsplit(address).hostname not in {*HOME, None}]
+        """Addresses outside this machine that the page has ever asked for."""
+        hosts = {address: urlsplit(address).hostname for address in self.addresses}
+        return [address for address, host in hosts.items() if host not in ("127.0.0.1", None)]
 
     @property
     def updates(self) -> list[dict[str, Any]]:
@@ -37,8 +37,13 @@ class Watch:
         return [content["state"] for content in data if content.get("method") == "update"]
 
     def clear(self) -> None:
+        """Forget what was said so far; the addresses stay."""
         for heard in (self.console, self.errors, self.sent):
             heard.clear()
+
+    def forgive(self, words: str) -> None:
+        """Drop errors that a test has expected."""
+        self.errors[:] = [error for error in self.errors if words not in error]
 
     def save(self, folder: Path, name: str) -> None:
         """Keep what helps to understand a failure."""
@@ -58,16 +63,15 @@ class Watch:
     def _websocket(self, socket: WebSocket) -> None:
         self.addresses.append(socket.url)
         if "/api/kernels/" in socket.url:
-            socket.on("framesent", lambda frame: self.sent.append(message(frame)))
+            socket.on("framesent", lambda frame: self.sent.append(decoded(frame)))
 
 
-def message(frame: str | bytes) -> dict[str, Any]:
+def decoded(frame: str | bytes) -> dict[str, Any]:
     """Type and content of a frame of Jupyter's `v1.kernel.websocket.jupyter.org`: offsets, then the parts."""
     if isinstance(frame, str):
-        whole = json.loads(frame)
-        return {"type": whole["header"]["msg_type"], "content": whole["content"]}
+        message = json.loads(frame)
+        return {"type": message["header"]["msg_type"], "content": message["content"]}
     (count,) = struct.unpack_from("<Q", frame)
     offsets = struct.unpack_from(f"<{count}Q", frame, 8)
-    parts = [frame[start:stop] for start, stop in zip(offsets, offsets[1:], strict=False)]
-    _, header, _, _, content, *_ = parts
+    _, header, _, _, content, *_ = [frame[start:stop] for start, stop in itertools.pairwise(offsets)]
     return {"type": json.loads(header)["msg_type"], "content": json.loads(content)}

@@ -15,5 +15,5 @@ def _closed():
 
 @pytest.fixture
 def unchecked(monkeypatch):
-    """The package as users have it: without the check of types at every call, so that its own words are heard."""
+    """The package as users have it: its own words are heard, not those of the check of types."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

@@ -89,9 +89,12 @@ def default_layer(question: Question) -> str:
             if tensor.requires_grad and _is_grid(grid_of(tuple(tensor.shape), picture))
         }
         gradients = gradients_of(score, tuple(spatial.values()))
-    for name, gradient in zip(reversed(spatial), reversed(gradients), strict=True):
-        if gradient is not None and bool(as_maps(gradient, picture).any()):
+    reached = {n: g for n, g in zip(spatial, gradients, strict=True) if g is not None}
+    for name, gradient in reversed(reached.items()):
+        if bool(as_maps(gradient, picture).any()):
             return name
+    if reached:  # a score that is flat here: every layer gives the zero map
+        return next(reversed(reached))
     raise LayerError(
         "layer",
         "a model in which no layer with a spatial output reaches the score",

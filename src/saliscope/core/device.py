@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ def placement(module: nn.Module) -> tuple[torch.device | None, torch.dtype | Non
     A borrowed model is never moved, so inputs go to the model and not the other way round.
     """
     device, dtype = None, None
-    for tensor in (*module.parameters(), *module.buffers()):
+    for tensor in chain(module.parameters(), module.buffers()):
         device = device or tensor.device
         if tensor.is_floating_point():
             return device, tensor.dtype

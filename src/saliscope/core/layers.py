@@ -15,6 +15,9 @@ from saliscope.errors import LayerError
 _MAX_PREFIX = 8
 """Tokens before the grid (class, distillation, registers): no published vision transformer has more."""
 
+_MAX_BORDER = 3
+"""Cells that unpadded convolutions have cut off a grid at most, as in Inception: 299 / 8 = 37.4 became 35."""
+
 
 def find_layer(module: nn.Module, layer: str | nn.Module) -> tuple[str, nn.Module]:
     """A layer's name and module, from either.
@@ -106,7 +109,10 @@ def recorded(module: nn.Module) -> Iterator[dict[str, Tensor]]:
 
 
 def grid_of(shape: tuple[int, ...], picture: tuple[int, int]) -> tuple[int, int] | None:
-    """Height and width of the spatial grid in an activation's shape, or None.
+    """Height and width of the spatial grid in an activation's shape; None where it is no picture's grid.
+
+    Attention weights ``(n, heads, tokens, tokens)`` have two equal sides as well, but not those of the
+    picture divided by a stride.
 
     Parameters
     ----------
@@ -115,8 +121,8 @@ def grid_of(shape: tuple[int, ...], picture: tuple[int, int]) -> tuple[int, int]
     picture : tuple of int
         Height and width of the input.
     """
-    found = _layout(shape, picture)
-    return None if found is None else found[1]
+    layout = _layout(shape, picture)
+    return layout[1] if layout is not None and _fits(*layout[1], picture) else None
 
 
 def as_maps(activations: Tensor, picture: tuple[int, int]) -> Float[Tensor, "n channels h w"]:
@@ -149,27 +155,36 @@ def as_maps(activations: Tensor, picture: tuple[int, int]) -> Float[Tensor, "n c
 
 
 def _layout(shape: tuple[int, ...], picture: tuple[int, int]) -> tuple[str, tuple[int, int]] | None:
-    aspect = picture[0] / picture[1]
     if len(shape) == 4:
         _, a, b, c = shape
-        first = _mismatch(b, c, picture)
-        last = _mismatch(a, b, picture)
         # Channels last only where it fits the picture's shape clearly better.
-        if last + 0.05 < first and a * b > 1:
+        if _fits(a, b, picture) and _mismatch(a, b, picture) + 0.05 < _mismatch(b, c, picture):
             return "channels_last", (a, b)
         return ("channels_first", (b, c)) if b * c > 1 else None
     if len(shape) == 3:
         for prefix in range(min(_MAX_PREFIX + 1, shape[1])):
             tokens = shape[1] - prefix
-            height = round((tokens * aspect) ** 0.5)
-            if height > 1 and tokens % height == 0 and abs(height / (tokens // height) / aspect - 1) < 0.05:
+            height = round((tokens * picture[0] / picture[1]) ** 0.5)
+            if height > 1 and tokens % height == 0 and _mismatch(height, tokens // height, picture) < 0.05:
                 return "tokens", (height, tokens // height)
     return None
 
 
-def _mismatch(height: int, width: int, picture: tuple[int, int]) -> float:
+def _fits(height: int, width: int, picture: tuple[int, int]) -> bool:
+    """Whether a grid is the picture divided by a stride, borders lost to unpadded windows allowed for."""
     if height > picture[0] or width > picture[1]:
-        return float("inf")
+        return False
+    nearest = picture[0] / height
+    return height * width > 1 and any(
+        all(
+            -1 <= side / stride - cells <= _MAX_BORDER
+            for side, cells in zip(picture, (height, width), strict=True)
+        )
+        for stride in {int(nearest), int(nearest) + 1}
+    )
+
+
+def _mismatch(height: int, width: int, picture: tuple[int, int]) -> float:
     return abs(height * picture[1] / (width * picture[0]) - 1)
 
 

@@ -4,13 +4,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from saliscope.attribution.base import Question
 from saliscope.attribution.cam import spatial_layers
 from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed, untouched
-from saliscope.core.targets import ResolvedTarget, class_scores
+from saliscope.core.targets import ResolvedTarget, Target, class_scores, resolve
 from saliscope.errors import ModelError, TargetError
+from saliscope.sessions.answers import Request
 from saliscope.specs.saliency import Probability
 
 _TOP = 5
@@ -27,6 +29,7 @@ class Glance:
 
     Attributes
     ----------
+    inputs : Tensor of shape (1, channels, height, width)
     outputs : Any
         What the model returned.
     n_classes : int
@@ -36,6 +39,8 @@ class Glance:
     """
 
     def __init__(self, borrowed: Borrowed, inputs: Tensor) -> None:
+        self.inputs = inputs
+        self._borrowed = borrowed
         with untouched(borrowed.module), torch.no_grad():
             self.outputs: Any = borrowed(borrowed.place(inputs).clone())
         self.n_classes, self.probabilities = 0, ()
@@ -51,11 +56,25 @@ class Glance:
             for v, i in zip(top.values, top.indices, strict=True)
         )
 
+    def resolve(self, request: Request) -> ResolvedTarget:
+        """Bind the request's target to what the model returned.
+
+        Raises
+        ------
+        TargetError
+            If it does not fit.
+        """
+        target = request.target
+        if not isinstance(target, (Target, ResolvedTarget)):
+            target = Target(target, request.output)  # type: ignore[arg-type]
+        return resolve(target, self.outputs, 1, self._borrowed.label, self._borrowed.labels)
+
 
 def version_of(module: nn.Module) -> tuple[tuple[int, int], ...]:
     """What changes when weights are trained, loaded or replaced."""
     tensors = (*module.parameters(), *module.buffers())
-    return tuple((id(tensor), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)
+    # Lazy tensors and those of inference mode count no versions.
+    return tuple((id(t), 0 if is_lazy(t) or t.is_inference() else t._version) for t in tensors)
 
 
 def layers_of(borrowed: Borrowed, inputs: Tensor, chunk_size: ChunkSize) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from saliscope.core.anytime import Step
 from saliscope.core.batching import ChunkSize, check_chunk_size
 from saliscope.core.borrow import Borrowed, borrow
 from saliscope.core.preprocess import prepare
-from saliscope.core.targets import ResolvedTarget, Target, class_index, resolve
+from saliscope.core.targets import ResolvedTarget, class_index
 from saliscope.errors import InputError, MethodError, NotDefinedError, SaliscopeError, TargetError
 from saliscope.sessions.answers import Cache, Request
 from saliscope.sessions.failures import in_our_words, without_locals
@@ -217,7 +217,8 @@ class SaliencySession:
             yield
         attribution = None if refined is not None else self._cache.get(request.key)
         if attribution is None:
-            inputs, target = self._subject(request)
+            glance = self._glance(request.index)
+            inputs, target = glance.inputs, glance.resolve(request)
             if refined is not None:
                 stream = refined.method.refine_stream(refined, self.borrowed, chunk_size=self.chunk_size)
             else:
@@ -231,9 +232,8 @@ class SaliencySession:
             attribution = yield from self._drive(number, request, stream, begun)
             key = request.key if refined is None else (attribution.method, *request.subject)
             self._cache.put(key, attribution)
-            self._version = version_of(
-                self.borrowed.module
-            )  # undoing what a forward pass wrote counts as well
+            # What a forward pass wrote was undone, which counts as another write.
+            self._version = version_of(self.borrowed.module)
         self._publish(number, "final", attribution, request, begun)
 
     def _drive(
@@ -327,15 +327,6 @@ class SaliencySession:
         if index not in self._glances:
             self._glances = {index: Glance(self.borrowed, self.inputs[index : index + 1])}
         return self._glances[index]
-
-    def _subject(self, request: Request) -> tuple[Tensor, ResolvedTarget]:
-        """The picture and the score in question."""
-        inputs = self.inputs[request.index : request.index + 1]
-        target = request.target
-        if not isinstance(target, (Target, ResolvedTarget)):
-            target = Target(target, request.output)  # type: ignore[arg-type]
-        outputs = self._glance(request.index).outputs
-        return inputs, resolve(target, outputs, 1, self.borrowed.label, self.borrowed.labels)
 
 
 def _borrowed(model: Any, transform: Any, mean: Any, std: Any, labels: Any) -> Borrowed:

@@ -1,0 +1,182 @@
+"""What the page is told, as JSON: every name and type that the front end relies on, and no other."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad
+from saliscope.attribution import baselines as bl
+from tests.sessions.tools import MEAN, STD, Session, photo, tiny
+
+METHODS = [IntegratedGradients(n_steps=8), InputXGradient(), Saliency(), SmoothGrad(n_samples=4), GradCAM()]
+NUMBER, NONE = (int, float), type(None)
+CONTROL = {
+    "name": str,
+    "kind": str,
+    "label": str,
+    "default": (bool, *NUMBER, str, NONE),
+    "min": (*NUMBER, NONE),
+    "max": (*NUMBER, NONE),
+    "step": (*NUMBER, NONE),
+    "choices": ([str], NONE),
+    "log": bool,
+}
+INFO = {
+    "methods": [
+        {
+            "key": str,
+            "title": str,
+            "summary": str,
+            "path": bool,
+            "uses_baseline": bool,
+            "uses_steps": bool,
+            "controls": [CONTROL],
+        }
+    ],
+    "baselines": [{"kind": str, "title": str, "controls": [CONTROL]}],
+    "labels": [str],
+    "layers": [str],
+    "images": int,
+    "outputs": [str],
+    "luts": dict,
+    "model": str,
+    "device": str,
+    "preprocessing": str,
+}
+STATE = {
+    "phase": str,
+    "job": int,
+    "done": int,
+    "total": int,
+    "text": str,
+    "eta": (float, NONE),
+    "error": ({"type": str, "argument": (str, NONE), "message": str}, NONE),
+}
+RESULT = {
+    "job": int,
+    "stage": str,
+    "method": str,
+    "title": str,
+    "target": (int, NONE),
+    "target_label": str,
+    "output": str,
+    "score": float,
+    "signed": bool,
+    "unit": str,
+    "index": int,
+    "picture": str,
+    "map": str,
+    "limit": float,
+    "probabilities": [{"index": int, "label": str, "p": float}],
+    "path": (
+        {
+            "stack": str,
+            "alphas": [float],
+            "scores": [float],
+            "sums": [float],
+            "baseline": str,
+            "baseline_score": float,
+            "total_nodes": int,
+        },
+        NONE,
+    ),
+    "completeness": (
+        {"change": float, "sum": float, "delta": float, "share": (float, NONE), "map_change": (float, NONE)},
+        NONE,
+    ),
+    "notes": [str],
+    "seconds": float,
+    "can_refine": bool,
+    "steps": (int, NONE),
+    "layer": (str, NONE),
+    "grid": ([int], NONE),
+}
+
+
+def fits(value, schema, where=""):
+    """Assert that JSON data has exactly the schema's names and types."""
+    if isinstance(schema, tuple):
+        kinds = [kind for kind in schema if type(value) is base_of(kind)]
+        assert kinds, f"{where}: {value!r}"
+        fits(value, kinds[0], where)
+    elif isinstance(schema, dict):
+        assert isinstance(value, dict), where
+        assert set(value) == set(schema), where
+        for name, part in schema.items():
+            fits(value[name], part, f"{where}.{name}")
+    elif isinstance(schema, list):
+        assert isinstance(value, list), where
+        for item in value:
+            fits(item, schema[0], f"{where}[]")
+    else:
+        assert type(value) is schema, f"{where}: {value!r}"
+
+
+def base_of(schema):
+    return type(schema) if isinstance(schema, (dict, list)) else schema
+
+
+class TestJson:
+    @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.key)
+    def test_every_message_is_what_the_page_expects(self, method):
+        session = Session(tiny(), labels=["a", "b"], chunk_size=3)
+        session.answer(method)
+        schemas = {"Info": INFO, "State": STATE, "Result": RESULT}
+        for message, _ in session.heard:
+            sent = json.loads(json.dumps(message.to_json(), allow_nan=False))
+            fits(sent, schemas[type(message).__name__])
+
+    def test_an_error_too(self):
+        session = Session(tiny())
+        with pytest.raises(ValueError, match="target"):
+            session.answer(Saliency(), 77)
+        sent = json.loads(json.dumps(session.state.to_json(), allow_nan=False))
+        fits(sent, STATE)
+        assert sent["error"]["type"] == "TargetError"
+        assert sent["error"]["argument"] == "target"
+
+    def test_the_schema_above_can_fail(self):
+        session = Session(tiny())
+        session.answer(Saliency())
+        good = session.result.to_json()
+        for bad in (good | {"extra": 1}, good | {"score": None}, good | {"target": 1.0}, good | {"path": {}}):
+            with pytest.raises(AssertionError):
+                fits(bad, RESULT)
+
+    def test_what_is_no_number_is_null(self):
+        # The map does not move at all: its relative change is 0/0.
+        session = Session(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+        with torch.no_grad():
+            session.borrowed.module[0].bias.fill_(-100.0)
+        sent = session.answer(IntegratedGradients(n_steps=4)).to_json()
+        assert sent["completeness"]["map_change"] is None
+        json.dumps(sent, allow_nan=False)
+
+
+class TestInfo:
+    def test_menus(self):
+        session = Session(tiny(), [photo(0), photo(1)], labels=["ant", "bee"], mean=MEAN, std=STD)
+        session.answer(Saliency())
+        info, luts = session.info()
+        assert info.labels == ("ant", "bee", "class 2", "class 3", "class 4")
+        assert info.layers == ("0", "1", "2", "3", "4", "5")
+        assert (info.images, info.model, info.device) == (2, "Sequential", "cpu")
+        assert {blob.hash: blob.shape for blob in luts} == dict.fromkeys(info.luts.values(), (257, 3))
+        assert [method.key for method in info.methods] == [method.key for method in METHODS]
+        assert [baseline.kind for baseline in info.baselines] == list(bl.BASELINES)
+
+    def test_controls_come_from_the_dataclasses(self):
+        info, _ = Session(tiny()).info()
+        controls = {method.key: [control.name for control in method.controls] for method in info.methods}
+        assert controls == {
+            "integrated_gradients": ["rule"],
+            "input_x_gradient": [],
+            "saliency": ["absolute"],
+            "smooth_grad": ["n_samples", "noise_level", "seed"],
+            "grad_cam": ["layer"],
+        }
+        path = {method.key: (method.path, method.uses_baseline, method.uses_steps) for method in info.methods}
+        assert path.pop("integrated_gradients") == (True, True, True)
+        assert set(path.values()) == {(False, False, False)}
