@@ -44,8 +44,8 @@ def _about(threads: int) -> str:
     return (
         f"{platform.machine()}, Python {platform.python_version()}, {versions}.\n"
         f"{threads} thread(s): median {clock}; contenders take turns, ratios are paired within a repeat.\n"
-        "Above 1, the other takes longer or more than Saliscope. Peak memory: resident, above the start, each in a\n"
-        "process of its own. Map differs: largest difference to ours, relative to the map's largest value."
+        "Times ours: above 1, the other needs more than Saliscope. Peak: resident memory above the start,\n"
+        "each in its own process. Map differs: largest difference to ours, relative to the map's largest value."
     )
 
 

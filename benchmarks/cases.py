@@ -52,7 +52,8 @@ _defined: list[torch.library.Library] = []  # a library that is collected takes 
 def import_torchvision() -> Any:
     """Import torchvision also where its operators do not load: a CUDA build beside torch's CPU build.
 
-    Its import wants the schemas of two operators that its extension would have defined. No model here calls them.
+    Its import wants the schemas of two operators that its extension would have defined; no model here calls
+    them.
     """
     try:
         return import_module("torchvision")

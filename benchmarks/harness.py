@@ -43,7 +43,7 @@ class Contender:
     ----------
     name : str
     make : callable
-        ``make(case)``, or ``make(case, setting)``, prepares everything and returns the `Run` that is measured.
+        ``make(case)``, or ``make(case, setting)``, prepares everything and returns the `Run` to be measured.
     settings : tuple of int
         Chunk sizes to try first; the best of them runs.
     as_map : callable, optional
@@ -116,8 +116,8 @@ class Figures:
 def seconds_of(run: Run, threads: int) -> float:
     """How long `run` takes.
 
-    With one thread: CPU seconds, of this process and of those it started, which other work on the machine disturbs
-    least. With more threads: seconds on the wall.
+    With one thread: CPU seconds, of this process and of those it started; other work on the machine disturbs
+    them least. With more threads: seconds on the wall.
     """
     gc.collect()
     begun = _now(threads)
@@ -149,8 +149,8 @@ def tuned(contender: Contender, case: Case, threads: int, repeats: int = 2) -> i
 def compete(row: Row, case: Case, repeats: int, threads: int) -> list[Figures]:
     """Time all contenders of a row on one network.
 
-    They take turns: each repeat runs every one of them, another one first each time. So whatever slows the machine
-    down for a while slows all of them, and ratios within a repeat stay right. Each has its own copy
+    They take turns: each repeat runs every one of them, another one first each time. So whatever slows the
+    machine down for a while slows all of them, and ratios within a repeat stay right. Each has its own copy
     of the model, and has run once before anything is timed.
     """
     figures = [Figures(c, tuned(c, case, threads)) for c in row.contenders]
@@ -160,8 +160,9 @@ def compete(row: Row, case: Case, repeats: int, threads: int) -> list[Figures]:
         found = run() if figure.contender.as_map is None else figure.contender.as_map(run)
         if row.agree is None:
             continue
+        found = found.detach()
         ours = found if ours is None else ours
-        figure.difference = float((found - ours).abs().max() / ours.abs().max())
+        figure.difference = ((found - ours).abs().max() / ours.abs().max()).item()
     for repeat in range(repeats):
         for turn in range(len(runs)):
             k = (turn + repeat) % len(runs)

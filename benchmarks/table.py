@@ -6,6 +6,7 @@ from typing import Any
 from .harness import Figures, Row
 
 _COLUMNS = ("", "seconds", "times ours (min..max)", "peak MB", "times ours", "map differs", "goal")
+_WORTH_SAVING = 256 * 2**20  # a goal for memory is about networks that need some
 _WIDTHS = (28, 9, 23, 8, 11, 12, 0)
 
 
@@ -42,7 +43,7 @@ def goals(f: Figures, ours: Figures) -> Iterator[tuple[str, bool]]:
     if goal.faster is not None:
         yield f"time >= {goal.faster:.3g}:", f.times(ours)[0] >= goal.faster
     lighter = _lighter(f, ours)
-    if goal.lighter is not None and lighter is not None:
+    if goal.lighter is not None and lighter is not None and (f.peak or 0) > _WORTH_SAVING:
         yield f"memory >= {goal.lighter:g}:", lighter >= goal.lighter
 
 

@@ -108,7 +108,7 @@ def test_blur_is_not_rounded_by_autocast(unknown):
 def test_noise_is_the_picture_plus_seeded_noise_clipped(known):
     x = normalised(pictures(2))
     made = baselines.Noise(0.2, seed=3).make(known, x)
-    noise = np.random.Generator(np.random.Philox(key=3, counter=[0, 0, 0, 0])).standard_normal((2, 4, 4))
+    noise = np.random.Generator(np.random.SFC64(np.random.SeedSequence((3, 0)))).standard_normal((2, 4, 4))
     expected = (pictures(2) + 0.2 * torch.as_tensor(noise)).clamp(0, 1)
     torch.testing.assert_close(made, normalised(expected))
     assert (expected == 0).any()

@@ -115,6 +115,14 @@ def test_by_default_a_head_beside_the_score_is_passed_over():
     assert beside.layer == "beside"
 
 
+def test_by_default_a_row_of_cells_is_no_map():
+    """A grid of 1 x 4 says nothing about height; the layer in front of it has 2 x 8."""
+    stages = (nn.Conv2d(2, 4, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, stride=2, padding=1))
+    model = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).double()
+    made = GradCAM().attribute(model, pictures(1, size=16)[:, :, :4], 1)
+    assert (made.layer, made.grid) == ("1", (2, 8))
+
+
 @pytest.mark.parametrize(
     ("options", "layer"),
     [({}, "blocks.1.norm1"), ({"pooled": True}, "norm"), ({"n_prefix": 5}, "blocks.1.norm1")],

@@ -32,6 +32,7 @@ def test_refining_equals_a_fresh_run_of_its_own_method(name, baseline, model, in
     assert refined.method.n_steps == 8
     torch.testing.assert_close(refined.values, fresh.values, rtol=0, atol=1e-12)
     torch.testing.assert_close(refined.score, fresh.score)
+    torch.testing.assert_close(refined.map_change, fresh.map_change)
     torch.testing.assert_close(refined.convergence_delta, fresh.convergence_delta, rtol=0, atol=1e-12)
     for a, b in zip(refined.per_baseline or [refined], fresh.per_baseline or [fresh], strict=True):
         torch.testing.assert_close(a.path.cumulative, b.path.cumulative, rtol=0, atol=1e-12)
@@ -58,8 +59,9 @@ def test_a_fresh_run_asks_for_inputs_baseline_and_nodes_once(model, inputs):
     assert sum(model.seen()) == N_INPUTS * (1 + 2 + 2 * 5)
 
 
-def test_the_change_is_that_from_the_coarser_map(model, inputs):
-    first = IntegratedGradients("white", 8).attribute(model, inputs)
+@pytest.mark.parametrize("name", ["midpoint", "right", "trapezoid", "gauss_legendre"])
+def test_the_change_is_that_from_the_coarser_map(name, model, inputs):
+    first = IntegratedGradients("white", 8, name).attribute(model, inputs)
     refined = first.method.refine(first, model)
     change = (refined.values - first.values).flatten(1).norm(dim=1) / refined.values.flatten(1).norm(dim=1)
     torch.testing.assert_close(refined.map_change, change)

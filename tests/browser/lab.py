@@ -120,7 +120,7 @@ class Notebook:
         return cls(watch, server, path)
 
     def open(self) -> None:
-        """Go there, in a workspace of its own: a reload would bring the notebooks of the other pages as well."""
+        """Go there, in a workspace of its own: else a reload brings the notebooks of other pages as well."""
         workspace = Path(self.path).stem
         self.page.goto(f"{self.server.url}/lab/workspaces/{workspace}/tree/{self.path}")
         self.ready()

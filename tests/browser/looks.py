@@ -95,6 +95,21 @@ COLLISIONS = """root => {
     return found;
 }"""
 
+# Words of a control that need a second line: a form that jumps.
+WRAPPED = """root => {
+    const found = [];
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const text = walker.currentNode;
+        if (!text.parentElement.closest('button, label, summary, .caption, [role=status]')) continue;
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+        if (lines.size > 1) found.push(text.data.trim());
+    }
+    return found;
+}"""
+
 
 def contrast(first: list[float], second: list[float]) -> float:
     """Contrast ratio of two sRGB colours, 1 to 21 (WCAG 2.2)."""

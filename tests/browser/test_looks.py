@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from .looks import COLLISIONS, OVERFLOW, TEXTS, contrast
+from .looks import COLLISIONS, OVERFLOW, TEXTS, WRAPPED, contrast
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "test-results"
@@ -51,6 +51,7 @@ def in_order(explorer) -> None:
     """Nothing sticks out, nothing lies on something else, and all can be read."""
     assert explorer.root.evaluate(OVERFLOW) == []
     assert explorer.root.evaluate(COLLISIONS) == []
+    assert explorer.root.evaluate(WRAPPED) == []
     shown = explorer.root.locator("[hidden]").evaluate_all(
         "all => all.filter(one => one.offsetParent).length"
     )

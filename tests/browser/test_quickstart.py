@@ -28,11 +28,10 @@ def test_all_cells_of_the_quickstart(notebook, watch):
     notebook.command("notebook:run-all-cells")
     outputs = [output for cell in notebook.outputs() for output in cell]
     assert [output for output in outputs if output["output_type"] == "error"] == []
-    shown = [output["data"] for output in outputs if WIDGET in output.get("data", {})]
+    shown = sum(WIDGET in output.get("data", {}) for output in outputs)
     assert shown
-    assert all("image/png" in data for data in shown)
     roots = notebook.page.get_by_test_id("explorer")
-    for index in range(len(shown)):
+    for index in range(shown):
         roots.nth(index).scroll_into_view_if_needed()
         Explorer(notebook, root=roots.nth(index)).drawn()
     first = Explorer(notebook, root=roots.first)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from saliscope import MethodError, OutOfMemoryError
 from saliscope.attribution import GradCAM, IntegratedGradients, Saliency, SmoothGrad
 from saliscope.core import batching
-from saliscope.core.batching import FIRST_CHUNK, chunks, is_out_of_memory, mixes_rows
+from saliscope.core.batching import FIRST_CHUNK, _fitting, _Meter, chunks, is_out_of_memory, mixes_rows
 from tests.attribution.helpers import Counted, pictures, relative
 from tests.attribution.variants import Layers, plain
 from tests.core.helpers import unchecked
@@ -70,29 +70,38 @@ def sizes(work, total: int, module: nn.Module, **options) -> list[int]:
 def test_auto_measures_the_first_chunk_and_remembers():
     module = nn.Identity()
     # 32 MB for the largest tensor, by rows of 2 MB.
-    assert sizes(big_rows(2), 40, module) == [FIRST_CHUNK, 16, 16, 4]
+    assert sizes(big_rows(2), 40, module) == [FIRST_CHUNK, 16, 16, 5]
     assert sizes(big_rows(2), 40, module) == [16, 16, 8]
-    assert sizes(big_rows(2), 40, nn.Identity()) == [FIRST_CHUNK, 16, 16, 4]
+    assert sizes(big_rows(2), 40, nn.Identity()) == [FIRST_CHUNK, 16, 16, 5]
 
 
 def test_auto_never_goes_below_one_row_nor_above_its_cap():
-    assert sizes(big_rows(40), 6, nn.Identity()) == [FIRST_CHUNK, 1, 1]
-    assert sizes(lambda start, stop: None, 200, nn.Identity()) == [FIRST_CHUNK, 64, 64, 64, 4]
+    assert sizes(big_rows(40), 5, nn.Identity()) == [FIRST_CHUNK, 1, 1]
+    assert sizes(lambda start, stop: None, 200, nn.Identity()) == [FIRST_CHUNK, 64, 64, 64, 5]
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "rows"), [(1, 64), (2, 48), (20, 4), (33, 3), (100, 3), (150, 2), (500, 1)]
+)
+def test_many_small_rows_three_large_ones_or_one_that_is_huge(megabytes, rows):
+    meter = _Meter(nn.Identity())
+    meter.largest, meter.total = 3 * 2**10, 3 * megabytes * 2**20
+    assert _fitting(meter, 3, torch.device("cpu")) == rows
 
 
 def test_without_a_graph_nothing_is_measured_but_what_is_known_serves():
     module = nn.Identity()
-    assert sizes(big_rows(2), 10, module, kind="forward") == [4, 4, 2]
-    assert sizes(big_rows(2), 20, module) == [4, 16]
+    assert sizes(big_rows(2), 10, module, kind="forward") == [3, 3, 3, 1]
+    assert sizes(big_rows(2), 20, module) == [3, 16, 1]
     assert sizes(big_rows(2), 20, module, kind="forward") == [16, 4]
-    assert sizes(big_rows(2), 20, module, kind="tail") == [4, 16]
+    assert sizes(big_rows(2), 20, module, kind="tail") == [3, 16, 1]
 
 
 def test_a_method_inside_another_measures_for_both():
-    """Four noisy rows until the gradient inside has been measured, then as many as it found to fit."""
+    """Three noisy rows until the gradient inside has been measured, then as many as it found to fit."""
     model = Counted(plain(Layers()))
     SmoothGrad(n_samples=40).attribute(model, pictures(1), 0)
-    assert model.seen() == [1, 4, 36]
+    assert model.seen() == [1, 3, 37]
 
 
 def test_a_tensor_that_is_kept_twice_counts_once_and_weights_do_not():
@@ -100,13 +109,12 @@ def test_a_tensor_that_is_kept_twice_counts_once_and_weights_do_not():
     module = nn.Module()
     module.weight = nn.Parameter(weight)
 
-    def work(start: int, stop: int) -> None:
-        x = torch.zeros(stop - start, 2**20, requires_grad=True)
+    meter = _Meter(module)
+    with meter:
+        x = torch.zeros(3, 2**20, requires_grad=True)
         y = x * module.weight
         (y * y).sum()
-
-    # 4 MB for x and 4 MB for y, each row: 8 by the largest tensor, not 4 by a double count or the weight.
-    assert sizes(work, 20, module) == [4, 8, 8]
+    assert (meter.largest, meter.total) == (x.nbytes, x.nbytes + y.nbytes)
 
 
 def test_measuring_finds_what_was_overwritten():

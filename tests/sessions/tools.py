@@ -43,6 +43,7 @@ class Switchboard:
     def __init__(self) -> None:
         self.rows: list[int] = []
         self.error: Exception | None = None
+        self.error_of_the_held: Exception | None = None
         self.hold_at = -1
         self.open, self.entered = threading.Event(), threading.Event()
         self.open.set()
@@ -63,6 +64,8 @@ class Switchboard:
         if len(self.rows) == self.hold_at + 1:
             self.entered.set()
             assert self.open.wait(PATIENCE)
+            if self.error_of_the_held is not None:
+                raise self.error_of_the_held
         if self.error is not None and len(self.rows) > self.hold_at:
             raise self.error
 

@@ -182,23 +182,22 @@ class TestRefine:
 
     def test_a_change_in_another_thread_is_not_lost(self, model, monkeypatch):
         # While the worker writes what a refinement led to, somebody moves a slider.
-        explorer = Explorer(model, n_steps=4).ready()
-        follow = explorer._follow
+        explorer, movers = Explorer(model, n_steps=4).ready(), []
 
-        def slow():
+        def follow():
             with explorer._quietly():
                 mover = threading.Thread(target=setattr, args=(explorer, "baseline", "white"))
                 mover.start()
-                mover.join(0.05)  # it waits until the result was told
-            follow()
+                mover.join(0.05)  # what it asks for has to wait until this result was told
+            movers.append(mover)
+            monkeypatch.undo()
 
-        monkeypatch.setattr(explorer, "_follow", slow, raising=False)
-        explorer.method = "saliency"
+        monkeypatch.setattr(explorer, "_follow", follow)
+        explorer.n_steps = 5
         explorer.ready()
-        monkeypatch.undo()
-        explorer.method = "integrated_gradients"
+        movers[0].join(PATIENCE)
         explorer.ready()
-        assert explorer.attribution.method.baseline == bl.White()
+        assert explorer.attribution.method == IntegratedGradients(bl.White(), 5)
 
 
 def test_the_model_is_untouched(model, board):

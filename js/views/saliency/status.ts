@@ -80,7 +80,7 @@ export function mountError(element: HTMLElement, store: Store, life: AbortSignal
     const message = error?.message ?? store.problem.value;
     if (!message) return nothing;
     return html`<div class="error" role="alert" data-testid="error">
-      <strong>${error?.type ?? "No picture"}</strong>
+      <strong>${error?.type ?? (store.drawable.value ? "No answer" : "No picture")}</strong>
       <p tabindex="0">${message}</p>
     </div>`;
   });

@@ -42,6 +42,7 @@ class GradCAM(Method):
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
         if question.inputs.ndim != 4:
+            _ = question.target  # if the model takes no such inputs, that comes first
             shape = tuple(question.inputs.shape)
             raise InputError("inputs", f"shape {shape}", "pictures (n, channels, height, width) for a CAM")
         name = self.layer if self.layer is not None else default_layer(question)
@@ -79,22 +80,24 @@ def default_layer(question: Question) -> str:
     LayerError
         If there is none.
     """
-    picture = question.picture
+    picture, bind = question.picture, question.binder(0, 1)
     with untouched(question.borrowed.module), recorded(question.borrowed.module) as outputs:
         leaf = question.inputs[:1].detach().clone().requires_grad_()
-        score = question.target.rows(torch.zeros(1, dtype=torch.long)).score(question.borrowed(leaf.clone()))
-        spatial = {
-            name: tensor
-            for name, tensor in outputs.items()
-            if tensor.requires_grad and _is_grid(grid_of(tuple(tensor.shape), picture))
-        }
-        gradients = gradients_of(score, tuple(spatial.values()))
-    reached = {n: g for n, g in zip(spatial, gradients, strict=True) if g is not None}
-    for name, gradient in reversed(reached.items()):
-        if bool(as_maps(gradient, picture).any()):
-            return name
-    if reached:  # a score that is flat here: every layer gives the zero map
-        return next(reversed(reached))
+        output = question.borrowed(leaf.clone())
+        score = bind(output).score(output)
+        last = None
+        # One after the other: most often it is the last one, and the way back to it is short.
+        for name, tensor in reversed(outputs.items()):
+            if not tensor.requires_grad or not _is_grid(grid_of(tuple(tensor.shape), picture)):
+                continue
+            (gradient,) = gradients_of(score, (tensor,), keep_graph=True)
+            if gradient is None:
+                continue
+            if bool(as_maps(gradient, picture).any()):
+                return name
+            last = last or name
+    if last is not None:  # a score that is flat here: every layer gives the zero map
+        return last
     raise LayerError(
         "layer",
         "a model in which no layer with a spatial output reaches the score",
@@ -119,9 +122,10 @@ def _is_grid(grid: tuple[int, int] | None) -> bool:
 def _coarse_maps(
     question: Question, layer: nn.Module, name: str, start: int, stop: int
 ) -> tuple[Tensor, Tensor]:
+    bind = question.binder(start, stop)
     with untouched(question.borrowed.module), tapped(layer) as tap:
         outputs = question.borrowed(question.inputs[start:stop].clone())
-        score = question.target.rows(torch.arange(start, stop)).score(outputs)
+        score = bind(outputs).score(outputs)
         if tap.leaf is None:
             raise LayerError(
                 "layer", f"'{name}', which put out no tensor", "a layer that runs in the forward pass"

@@ -26,10 +26,7 @@ class _OneGradient(Method):
         values = torch.zeros_like(points)
         scores: list[Tensor] = []
 
-        def work(start: int, stop: int) -> tuple[Tensor, Tensor]:
-            return question.gradients(points[start:stop], torch.arange(start, stop))
-
-        for start, stop, (score, gradient) in question.chunked(work, total):
+        for start, stop, (score, gradient) in question.chunked(question.input_gradients, total):
             values[start:stop] = self._values(points[start:stop], gradient)
             scores.append(score)
             if stop == total:

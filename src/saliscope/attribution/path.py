@@ -84,7 +84,7 @@ class IntegratedGradients(Method):
             torch.stack([path.baseline_score for path in paths]),
         )
         walk.reuse(paths)
-        return walk.steps(before=attribution.values)
+        return walk.steps()
 
 
 class _Walk:
@@ -117,15 +117,12 @@ class _Walk:
         self.order = np.concatenate([self.order[walked], self.order[~walked]])
         self.reused = len(new)
 
-    def steps(self, before: Tensor | None = None) -> Iterator[Step[Attribution]]:
+    def steps(self) -> Iterator[Step[Attribution]]:
         n_paths = self.starts.shape[0] * self.starts.shape[1]
         skip, total = self.reused * n_paths, len(self.nodes) * n_paths
         for _, stop, _ in self.question.chunked(partial(self._visit, skip), total - skip):
             done = skip + stop
-            finished = done == total
-            yield Step(
-                partial(self._final, before) if finished else partial(self._partial, done), done, total
-            )
+            yield Step(self._final if done == total else partial(self._partial, done), done, total)
 
     def _visit(self, skip: int, start: int, stop: int) -> None:
         rows = torch.arange(skip + start, skip + stop)
@@ -151,21 +148,18 @@ class _Walk:
         values = torch.einsum("kbi,kbi...->i...", shares, self.terms) / n_baselines
         return self.question.answer(self.method, values, complete=False)
 
-    def _final(self, before: Tensor | None) -> Attribution:
+    def _final(self) -> Attribution:
         half = half_weights(self.method.rule, self.nodes)
         parts = [self._one(b, half) for b in range(len(self.starts))]
-        if before is None and half is not None:
-            before = self._integrate(half).mean(0)
-        values = torch.stack([part.values for part in parts]).mean(0)
-        change = None if before is None else relative_change(before, values)
         if len(parts) == 1:
-            return replace(parts[0], map_change=change)
+            return parts[0]
+        values = torch.stack([part.values for part in parts]).mean(0)
         deltas = [part.convergence_delta for part in parts if part.convergence_delta is not None]
         return self.question.answer(
             self.method,
             values,
             convergence_delta=torch.stack(deltas).mean(0),
-            map_change=change,
+            map_change=None if half is None else relative_change(self._integrate(half).mean(0), values),
             per_baseline=tuple(parts),
         )
 

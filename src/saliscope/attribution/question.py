@@ -48,11 +48,9 @@ class Question:
         self.chunk_size: ChunkSize = chunk_size
         check_inputs(inputs)
         self.inputs = self.borrowed.place(inputs)
-        asked = Target.of(target)
-        if isinstance(asked, ResolvedTarget):
-            self.target, self._score = asked, None
-        else:
-            self.target, self._score = self._ask(asked)
+        self._asked = Target.of(target)
+        self._target = self._asked if isinstance(self._asked, ResolvedTarget) else None
+        self._score: Tensor | None = None
 
     @classmethod
     def again(
@@ -63,6 +61,29 @@ class Question:
         question.know(attribution.score)
         return question
 
+    @property
+    def target(self) -> ResolvedTarget:
+        """The target, bound to the model's output at the inputs; the model is run for it if it must be."""
+        if self._target is None:
+            self._target, self._score = self._ask()
+        return self._target
+
+    def binder(self, start: int, stop: int) -> Callable[[Any], ResolvedTarget]:
+        """How the target of the inputs `start` to `stop` follows from the model's output at them.
+
+        If these are all inputs and nobody has asked before, the target is bound to that very output: this
+        spares a forward pass.
+        """
+        if self._target is not None or (start, stop) != (0, len(self.inputs)):
+            target = self.target.rows(torch.arange(start, stop))
+            return lambda outputs: target
+
+        def bind(outputs: Any) -> ResolvedTarget:
+            self._target = self._bound(outputs, start, stop)
+            return self._target
+
+        return bind
+
     def know(self, score: Tensor) -> None:
         """Take the score at the inputs from a computation that had it anyway."""
         self._score = score
@@ -70,17 +91,20 @@ class Question:
     @property
     def score(self) -> Float[Tensor, " n"]:
         """Score at the inputs."""
+        if self._target is None:
+            self._target, self._score = self._ask()
         if self._score is None:
             self._score = self.scores(self.inputs)
         return self._score
 
     def scores(self, points: Tensor) -> Tensor:
         """Score of each of `points`, which stand for the inputs in order; no graph is built."""
+        target = self.target
 
         def work(start: int, stop: int) -> Tensor:
             with untouched(self.borrowed.module), torch.no_grad():
                 outputs = self.borrowed(points[start:stop].clone())
-                return self.target.rows(torch.arange(start, stop)).score(outputs).detach()
+                return target.rows(torch.arange(start, stop)).score(outputs).detach()
 
         return torch.cat([r for _, _, r in self.chunked(work, len(points), "forward")])
 
@@ -94,15 +118,25 @@ class Question:
         ModelError
             If the model raises, in its forward or backward pass.
         """
+        target = self.target.rows(rows)
+        return self._gradients(points, lambda outputs: target)
+
+    def input_gradients(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """`gradients` at the inputs `start` to `stop` themselves; the target is bound on the way."""
+        return self._gradients(self.inputs[start:stop], self.binder(start, stop))
+
+    def _gradients(self, points: Tensor, bind: Callable[[Any], ResolvedTarget]) -> tuple[Tensor, Tensor]:
         with untouched(self.borrowed.module):
             leaf = points.detach().clone().requires_grad_()
             # A copy: a model that works in place on its input may not write into a leaf.
-            score = self.target.rows(rows).score(self.borrowed(leaf.clone()))
+            outputs = self.borrowed(leaf.clone())
+            target = bind(outputs)
+            score = target.score(outputs)
             (gradient,) = gradients_of(score, (leaf,))
         if gradient is None:
             raise TargetError(
                 "target",
-                f"the score '{self.target.labels[0]}', which does not depend on the input",
+                f"the score '{target.labels[0]}', which does not depend on the input",
                 "a score that can be differentiated",
                 "argmax, detach, rounding and integer outputs cut the gradient: explain a score before them.",
             )
@@ -139,20 +173,23 @@ class Question:
             **details,
         )
 
-    def _ask(self, target: Target) -> tuple[ResolvedTarget, Tensor]:
+    def _ask(self) -> tuple[ResolvedTarget, Tensor]:
         # Resolved chunk by chunk, so that a large batch needs no more memory here than later.
         def work(start: int, stop: int) -> tuple[ResolvedTarget, Tensor]:
             with untouched(self.borrowed.module), torch.no_grad():
                 outputs = self.borrowed(self.inputs[start:stop].clone())
-                asked = _part(target, start, stop, len(self.inputs))
-                resolved = resolve(asked, outputs, stop - start, self.borrowed.label, self.borrowed.labels)
-                return resolved, resolved.score(outputs).detach()
+                target = self._bound(outputs, start, stop)
+                return target, target.score(outputs).detach()
 
         parts = [result for _, _, result in self.chunked(work, len(self.inputs), "forward")]
         targets, scores = zip(*parts, strict=True)
         score = torch.cat(scores)
         check_score(score)
         return join_targets(targets), score
+
+    def _bound(self, outputs: Any, start: int, stop: int) -> ResolvedTarget:
+        part = _part(self._asked, start, stop, len(self.inputs))
+        return resolve(part, outputs, stop - start, self.borrowed.label, self.borrowed.labels)
 
 
 def check_inputs(inputs: Any) -> None:
@@ -180,7 +217,9 @@ def check_inputs(inputs: Any) -> None:
         )
 
 
-def gradients_of(score: Tensor, points: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+def gradients_of(
+    score: Tensor, points: tuple[Tensor, ...], keep_graph: bool = False
+) -> tuple[Tensor | None, ...]:
     """Gradient of each row's score at its row of each of `points`; None where no graph leads there.
 
     Raises
@@ -193,7 +232,7 @@ def gradients_of(score: Tensor, points: tuple[Tensor, ...]) -> tuple[Tensor | No
     gradients: tuple[Tensor | None, ...] = (None,) * len(points)
     if score.requires_grad and points:
         try:
-            gradients = torch.autograd.grad(score.sum(), points, allow_unused=True)
+            gradients = torch.autograd.grad(score.sum(), points, retain_graph=keep_graph, allow_unused=True)
         except Exception as error:
             if is_out_of_memory(error):
                 raise
@@ -229,8 +268,8 @@ def join_targets(targets: Sequence[ResolvedTarget]) -> ResolvedTarget:
     )
 
 
-def _part(target: Target, start: int, stop: int, total: int) -> Target:
-    index = target.index
+def _part(target: Target | ResolvedTarget, start: int, stop: int, total: int) -> Target | ResolvedTarget:
+    index = None if isinstance(target, ResolvedTarget) else target.index
     if not isinstance(index, tuple) or len(index) == 1:
         return target
     if len(index) != total:

@@ -2,8 +2,8 @@
 
 On a CPU the cost of a row does not fall with the chunk once the cores are busy, while memory grows, and
 tensors above about 32 MB fall off a page-fault cliff. So "auto" measures what one row keeps alive for its
-backward pass and fills a fixed budget. On a GPU it fills a share of the free memory. In both cases it halves
-the chunk when memory runs out.
+backward pass, and takes many small rows, three large ones, or one that is huge. On a GPU it fills a share of
+the free memory. In both cases it halves the chunk when memory runs out.
 """
 
 import weakref
@@ -19,11 +19,15 @@ R = TypeVar("R")
 ChunkSize = int | Literal["auto"]
 Kind = Literal["gradient", "tail", "forward"]
 
-FIRST_CHUNK = 4
-"""Rows of the chunk that is measured: already a good size for a large model on a CPU."""
+FIRST_CHUNK = 3
+"""Rows of the chunk that is measured: already a good size for a large model on a CPU.
+
+ResNet-50 at 224x224, one core, against the best chunk: 1 row +13 %, 2 +8 %, 3 to 10 within 5 %, 16 +20 %.
+"""
 
 _CPU_LARGEST = 32 * 2**20
-_CPU_TOTAL = 256 * 2**20
+_CPU_ENOUGH = 96 * 2**20  # small rows are cheaper together, up to here
+_CPU_MOST = 320 * 2**20  # up to here, as many as in the first chunk
 _CPU_ROWS = 64
 _GPU_SHARE = 0.4
 _GPU_ROWS = 256
@@ -169,4 +173,5 @@ def _fitting(meter: _Meter, rows: int, device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(min(_GPU_ROWS, max(1, free * _GPU_SHARE // total)))
-    return int(min(_CPU_ROWS, max(1, min(_CPU_LARGEST // largest, _CPU_TOTAL // total))))
+    fitting = max(_CPU_ENOUGH // total, min(FIRST_CHUNK, _CPU_MOST // total))
+    return max(1, min(_CPU_ROWS, _CPU_LARGEST // largest, fitting))

@@ -26,13 +26,13 @@ def preserved_rng(device: torch.device | None = None) -> Iterator[None]:
 class NoiseSource:
     """Standard normal samples that depend on the seed and on their position only.
 
-    Each sample has its own block of a counter-based generator (Philox). So sample 17 is the same in a chunk
-    of 1 or of 64, on a GPU or not, in a first run, in a retry after memory ran out, or in a refinement.
+    Each sample has a generator of its own, keyed by both. So sample 17 is the same in a chunk of 1 or of 64,
+    on a GPU or not, in a first run, in a retry after memory ran out, or in a refinement.
 
     Parameters
     ----------
     seed : int
-        Key of the generator.
+        Key of the generators.
     shape : tuple of int
         Shape of one sample.
     """
@@ -45,6 +45,7 @@ class NoiseSource:
         """Samples `start` to `stop`, stacked, on the device and in the dtype of `like`."""
         samples = np.empty((stop - start, *self._shape))
         for i in range(start, stop):
-            stream = np.random.Philox(key=self._seed, counter=[0, 0, 0, i])
-            samples[i - start] = np.random.Generator(stream).standard_normal(self._shape)
+            # SFC64 is numpy's fastest; noise for a small network costs a tenth of its gradient as it is.
+            stream = np.random.SFC64(np.random.SeedSequence((self._seed, i)))
+            np.random.Generator(stream).standard_normal(out=samples[i - start])
         return as_like(samples, like)
