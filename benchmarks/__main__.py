@@ -45,7 +45,7 @@ def _about(threads: int) -> str:
         f"{platform.machine()}, Python {platform.python_version()}, {versions}.\n"
         f"{threads} thread(s): median {clock}; contenders take turns, ratios are paired within a repeat.\n"
         "Times ours: above 1, the other needs more than Saliscope. Peak: resident memory above the start,\n"
-        "each in its own process. Map differs: largest difference to ours, relative to the map's largest value."
+        "each in its own process. Map differs: largest difference to ours, relative to the largest value."
     )
 
 

@@ -1,4 +1,4 @@
-"""How each contender does its work: functions from a case to a `Run`, all that can be done beforehand done."""
+"""How each contender does its work: functions from a case to a `Run`, preparations made beforehand."""
 
 import subprocess
 import sys

@@ -1,9 +1,9 @@
 """Peak memory of one contender: ``python -m benchmarks.memory ROW CASE CONTENDER [SETTING]``.
 
 Each contender runs in a process of its own, because an allocator keeps what an earlier one has freed. The
-start is the resident memory once everything is imported and prepared and the model has made one gradient. Then
-the kernel's high-water mark is reset, and the work is done once. On systems without ``/proc`` the mark cannot
-be reset: there a run that needs less than its preparation did shows as 0.
+start is the resident memory once everything is imported and prepared and the model has made one gradient.
+Then the kernel's high-water mark is reset, and the work is done once. On systems without ``/proc`` the mark
+cannot be reset: there a run that needs less than its preparation did shows as 0.
 """
 
 import argparse

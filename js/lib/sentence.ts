@@ -15,7 +15,8 @@ export function explained(result: Result): string {
   }
   const gap = c.change === 0 ? Math.abs(1 - c.share) : Math.abs(c.delta / c.change);
   const verb = c.share > 1.0005 ? "add up to" : "explain";
-  return `The attributions ${verb} ${percent(c.share)} of the change in score (${change}); gap ${percent(gap)}.`;
+  const share = `${(100 * c.share).toFixed(1)}\u00a0%`;
+  return `The attributions ${verb} ${share} of the change in score (${change}); gap ${percent(gap)}.`;
 }
 
 /** Whether more steps would still change the map; empty where that was not measured. */

@@ -159,7 +159,7 @@ describe("the sentence", () => {
 
   test("more than the whole is a sum, not an explanation", () => {
     const c = { change: 10, sum: 11, delta: 1, share: 1.1, map_change: null };
-    expect(explained(result(c))).toContain("add up to 110\u00a0%");
+    expect(explained(result(c))).toContain("add up to 110.0\u00a0%");
   });
 
   test("nothing for a method without completeness", () => {

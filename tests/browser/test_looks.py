@@ -45,7 +45,7 @@ def widen(explorer, width: int) -> None:
     while (before := size("Width")) != width:  # the room beside the cell depends on the width too, by steps
         wider = page.viewport_size["width"] + width - before
         page.set_viewport_size({"width": wider, "height": page.viewport_size["height"]})
-        explorer.until(lambda: size("Width") != before, "another width")  # noqa: B023
+        explorer.until(lambda: size("Width") != before, "another width")
     page.set_viewport_size({"width": page.viewport_size["width"], "height": size("Height") + 400})
     explorer.frame()
 

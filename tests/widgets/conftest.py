@@ -10,7 +10,8 @@ def _closed():
     before = set(_instances)
     yield
     for name in set(_instances) - before:
-        _instances[name].close()
+        if name in _instances:  # a layout goes with the widget that had it
+            _instances[name].close()
 
 
 @pytest.fixture

@@ -210,6 +210,7 @@ class TestControls:
         page.change(target={"callable": "eval"}, baseline={"kind": "custom", "tensor": [1]})
         assert explorer.target is first
         assert explorer.baseline is baseline
+        assert page.events("state")[-1]["phase"] == "done"  # nothing was refused, nothing was asked
         explorer.baseline = ("black", "white")
         assert explorer.get_state("baseline") == {"baseline": {"kind": "custom", "count": 2}}
 

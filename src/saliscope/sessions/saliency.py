@@ -58,6 +58,8 @@ class SaliencySession:
         The newest finished one.
     asked : Request or None
         The newest request.
+    first : threading.Event
+        Set once there is something to show, a map or an error.
     """
 
     def __init__(
@@ -94,6 +96,9 @@ class SaliencySession:
         self._labels: tuple[str, ...] = ()
         self._layers: tuple[str, ...] = ()
         self._surveyed = False
+        self._begun = 0
+        self._published = 0.0
+        self.first = threading.Event()
 
     @property
     def result(self) -> Result | None:
@@ -105,8 +110,13 @@ class SaliencySession:
         """Arrays of the newest result."""
         return self.shown[1]
 
+    @property
+    def settled(self) -> bool:
+        """Whether the newest finished answer is the one to the newest request."""
+        return self.asked is not None and self.asked is self._answered
+
     def explain(self, request: Request) -> None:
-        """Start answering; an unfinished answer to an older request is dropped.
+        """Start answering; an unfinished answer to an older request is dropped after its current step.
 
         Raises
         ------
@@ -127,7 +137,7 @@ class SaliencySession:
         """
         with self._lock:
             asked, attribution = self.asked, self.attribution
-            if self.state.phase == "running" or asked is not self._answered:
+            if self.state.phase == "running" or not self.settled:
                 attribution = None
             if asked is None or attribution is None:
                 expected = "a finished map to go on from"
@@ -148,6 +158,7 @@ class SaliencySession:
         with self._lock:
             if self.state.phase == "running":
                 self._number += 1
+                self._begun = self._number
                 worker.cancel(self)
                 done, total = self.state.done, self.state.total
                 self._tell(State("cancelled", self._number, done, total, "Cancelled."))
@@ -200,7 +211,19 @@ class SaliencySession:
             self._number += 1
             self.asked = request
             self._job = worker.submit(self, self._work(self._number, request, refined))
-            self._tell(State("running", self._number, text="Waiting for the model"))
+            if self.state.phase != "running":
+                self._begin(self._number)
+
+    def _begin(self, number: int) -> None:
+        """From now on the answers of this job count. Until then those of the job before it do.
+
+        A slider sends faster than a model answers: if each request silenced the one before it at once,
+        nothing would be shown until the hand rests.
+        """
+        with self._lock:
+            if number > self._begun:
+                self._begun = number
+                self._tell(State("running", number, text="Waiting for the model"))
 
     def _work(self, number: int, request: Request, refined: Attribution | None) -> Iterator[None]:
         try:
@@ -209,6 +232,7 @@ class SaliencySession:
             self._fail(number, in_our_words(error))
 
     def _answer(self, number: int, request: Request, refined: Attribution | None) -> Iterator[None]:
+        self._begin(number)
         begun = time.monotonic()
         if version_of(self.borrowed.module) != self._version:
             self._forget()
@@ -240,13 +264,11 @@ class SaliencySession:
         self, number: int, request: Request, stream: Iterator[Step[Attribution]], begun: float
     ) -> Generator[None, None, Attribution]:
         """Publish partial answers now and then, and return the last one."""
-        published = time.monotonic()
         for step in stream:
             if step.complete:
                 return step.result
             now = time.monotonic()
-            if now - published >= PUBLISH_SECONDS:
-                published = now
+            if now - self._published >= PUBLISH_SECONDS:
                 eta = (now - begun) * (step.total - step.done) / max(1, step.done)
                 text = f"{request.method.title}: {step.done} of {step.total}"
                 self._publish(number, "partial", step.result, request, begun)
@@ -269,13 +291,15 @@ class SaliencySession:
             seconds=time.monotonic() - begun,
         )
         with self._lock:
-            if number != self._number:
+            if number != self._begun:
                 return
+            self._published = time.monotonic()
             self.shown = result, blobs
+            self.first.set()
             if stage == "final":
                 self.attribution, self._answered, self.error = attribution, request, None
             self.listener(result, blobs)
-            if stage == "final":
+            if stage == "final" and number == self._number:
                 self._tell(State("done", number, 1, 1, f"Done in {result.seconds:.1f} s"))
 
     def _fail(self, number: int, error: Exception) -> None:
@@ -285,11 +309,12 @@ class SaliencySession:
         with self._lock:
             if number == self._number:
                 self.error = error
+                self.first.set()
                 self._tell(State("error", number, text="Stopped by an error.", error=failure))
 
     def _tell(self, state: State) -> None:
         with self._lock:
-            if state.job == self._number:
+            if state.job == self._begun:
                 self.state = state
                 self.listener(state, [])
 

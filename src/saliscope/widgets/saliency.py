@@ -47,6 +47,9 @@ _ARGUMENTS = ("model", "images", "transform", "mean", "std", "labels", "chunk_si
 _PNG_PATIENCE = 0.7
 """Seconds that displaying waits for the finished map, so that the picture beside the widget shows it."""
 
+_FIRST_PATIENCE = 5.0
+"""Seconds that it waits for a first picture of any kind: without one a closed notebook shows nothing."""
+
 
 class SaliencyExplorer(anywidget.AnyWidget):
     """Explore what a PyTorch model relied on in a picture.
@@ -185,6 +188,7 @@ class SaliencyExplorer(anywidget.AnyWidget):
         """Cancel, and let go of model, pictures and page."""
         if hasattr(self, "_session"):  # not if the constructor refused its arguments
             self._session.close()
+            self.layout.close()  # a widget of its own, which ipywidgets leaves behind
         super().close()
 
     def index_of(self, target: int | str) -> int:
@@ -212,7 +216,8 @@ class SaliencyExplorer(anywidget.AnyWidget):
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None
-        self._session.wait(_PNG_PATIENCE)
+        if not self._session.wait(_PNG_PATIENCE):
+            self._session.first.wait(_FIRST_PATIENCE)
         png = self.png()
         if png is not None:
             # GitHub, nbviewer and a closed kernel show this in place of the widget.
@@ -293,7 +298,12 @@ class SaliencyExplorer(anywidget.AnyWidget):
     def _follow(self) -> None:
         """After a refinement, show the configuration that gives the refined map."""
         asked, attribution = self._session.asked, self._session.attribution
-        if asked is None or attribution is None or attribution.method == asked.method:
+        if (
+            not self._session.settled
+            or asked is None
+            or attribution is None
+            or attribution.method == asked.method
+        ):
             return
         method = attribution.method
         if method.key != self.method:  # another one was chosen a moment ago
