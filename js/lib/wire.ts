@@ -170,6 +170,8 @@ export interface Result {
   can_refine: boolean;
   steps: number | null;
   layer: string | null;
+  /** In words; absent for methods that start nowhere. */
+  baseline?: string | null;
   grid: [number, number] | null;
 }
 

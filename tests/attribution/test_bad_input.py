@@ -115,7 +115,10 @@ def test_a_model_that_raises_in_the_middle(method, model):
             lambda out: out.argmax(1),
             "which does not depend on the input; expected a score that can be differentiated",
         ),
-        (lambda out: out.detach()[:, 0], "got the score '<lambda>', which does not depend on the input"),
+        (
+            lambda out: out.detach()[:, 0],
+            "got the score 'the given function', which does not depend on the input",
+        ),
         (
             lambda out: out[:, 0] / 0,
             "`target`: got a score that is NaN or infinite; expected a finite score.",
@@ -217,7 +220,7 @@ def test_a_segmentation_model_wants_a_function(method):
         method.attribute(model, x, 1)
     made = method.attribute(model, x, lambda out: out["out"][:, 1].mean((1, 2)), chunk_size=2)
     assert made.values.any()
-    assert made.target.labels == ("<lambda>",) * 3
+    assert made.target.labels == ("the given function",) * 3
 
 
 def test_unknown_methods():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from saliscope.core.device import as_like, best_device, exact, placement, plain_arithmetic, wide
+from saliscope.core.device import as_like, exact, placement, plain_arithmetic, wide
 
 
 def test_a_model_is_where_its_first_floating_weight_is():
@@ -20,10 +20,6 @@ def test_buffers_count_where_there_are_no_parameters():
     assert placement(model) == (torch.device("cpu"), None)
     model.register_buffer("scale", torch.zeros(2, dtype=torch.float64))
     assert placement(model) == (torch.device("cpu"), torch.float64)
-
-
-def test_the_best_device_is_one_there_is():
-    assert torch.zeros(1, device=best_device()).device.type == best_device().type
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_a_function_of_the_whole_output():
     outputs = {"logits": LOGITS, "maps": LOGITS[:, :, None] * 2}
     target = resolved(lambda out: out["maps"].sum((1, 2)), outputs)
     assert target.score(outputs).tolist() == pytest.approx([3.0, 15.5, 4.0])
-    assert target.labels == ("<lambda>",) * 3
+    assert target.labels == ("the given function",) * 3
     assert resolved(lambda out: out[:, :1]).score(LOGITS).tolist() == [0.5, 1.0, 2.0]
 
 

@@ -133,7 +133,7 @@ class TestModels:
                 return Detections(self.net(x))
 
         session = Session(Detector())
-        assert session.answer(IG, lambda out: out.scores[:, 1]).target_label == "<lambda>"
+        assert session.answer(IG, lambda out: out.scores[:, 1]).target_label == "the given function"
         with pytest.raises(sp.errors.ModelError, match="got an output of type Detections without a tensor"):
             session.answer(IG)
 
@@ -176,7 +176,7 @@ class TestTargets:
 
         session = Session(net)
         result = session.answer(IG, difference)
-        assert (result.target, result.target_label, result.output) == (None, "difference", "logit")
+        assert (result.target, result.target_label, result.output) == (None, "difference", "score")
         assert torch.equal(session.attribution.values, IG.attribute(net, session.inputs, difference).values)
         assert len(result.probabilities) == 5
 

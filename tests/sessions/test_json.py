@@ -92,6 +92,7 @@ RESULT = {
     "steps": (int, NONE),
     "layer": (str, NONE),
     "grid": ([int], NONE),
+    "baseline": (str, NONE),
 }
 
 

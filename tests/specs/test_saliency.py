@@ -37,7 +37,7 @@ FIELDS = {
     specs.PathSpec: "stack alphas scores sums baseline baseline_score total_nodes",
     specs.Completeness: "change sum delta share map_change",
     specs.Result: "job stage method title target target_label output score signed unit index picture map "
-    "limit probabilities path completeness notes seconds can_refine steps layer grid",
+    "limit probabilities path completeness notes seconds can_refine steps layer grid baseline",
 }
 
 
@@ -61,6 +61,7 @@ def test_a_small_result_has_every_field():
         "steps": None,
         "layer": None,
         "grid": None,
+        "baseline": None,
     }
 
 

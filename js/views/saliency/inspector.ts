@@ -135,6 +135,7 @@ function about(store: Store): TemplateResult {
   const method = info?.methods.find(({ key }) => key === result?.method);
   if (result?.steps && result.stage !== "preview")
     facts.push([method?.uses_steps ? "Steps" : "Samples", String(result.steps)]);
+  if (result?.baseline) facts.push(["Baseline", result.baseline]);
   if (result?.layer) facts.push(["Layer", result.layer]);
   if (result?.grid) facts.push(["Grid", `${result.grid[0]} \u00d7 ${result.grid[1]}, enlarged`]);
   if (info) facts.push(["Model", `${info.model} on ${info.device}`]);

@@ -4,6 +4,7 @@ A zero in normalised space is the data set's mean grey, not black. So baselines 
 between 0 and 1 and normalised with the model's own mean and standard deviation.
 """
 
+import difflib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -242,10 +243,12 @@ def as_baseline(baseline: Any) -> Baseline:
         return Custom(torch.as_tensor(baseline))
     if isinstance(baseline, (int, float)) and not isinstance(baseline, bool):
         return Grey(float(baseline))
-    got = repr(baseline) if isinstance(baseline, str) else f"an object of type {type(baseline).__name__}"
-    raise BaselineError(
-        "baseline", got, f"one of {', '.join(BASELINES)}, a saliscope.baselines object, or a tensor"
-    )
+    expected = f"one of {', '.join(BASELINES)}, a saliscope.baselines object, or a tensor"
+    if not isinstance(baseline, str):
+        way_out = "A picture of your own goes in as a tensor in model space."
+        raise BaselineError("baseline", f"an object of type {type(baseline).__name__}", expected, way_out)
+    close = difflib.get_close_matches(baseline, BASELINES, n=1)
+    raise BaselineError("baseline", repr(baseline), expected, f"Did you mean {close[0]!r}?" if close else "")
 
 
 def as_baselines(baseline: Any) -> tuple[Baseline, ...]:

@@ -125,6 +125,10 @@ class Attribution:
     notes: tuple[str, ...] = ()
     complete: bool = True
 
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.values.shape))
+        return f"Attribution({shape}, {self.method}, of {', '.join(dict.fromkeys(self.target.labels))})"
+
     @property
     def map(self) -> Float[Tensor, "n height width"]:
         """Sum over the channels: what a picture of the attribution shows."""

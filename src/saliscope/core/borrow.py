@@ -63,7 +63,7 @@ class Borrowed:
                 "model",
                 f"{type(error).__name__} from {type(self.module).__name__}: {error}",
                 f"an output for inputs of shape {tuple(inputs.shape)}, {_short(inputs.dtype)}",
-                _advice(inputs),
+                _advice(inputs, str(error)),
             ) from error
 
 
@@ -188,7 +188,11 @@ def _short(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _advice(inputs: Tensor) -> str:
+def _advice(inputs: Tensor, message: str) -> str:
     if inputs.dtype in (torch.float16, torch.bfloat16):
         return "Half precision is not supported by every operation on every device: try model.float()."
-    return "Check the size and the channels it wants; `transform=` resizes and normalises pictures for it."
+    if any(word in message.lower() for word in ("shape", "size", "channel", "dimension")):
+        return (
+            "Check the size and the channels it wants; `transform=` resizes and normalises pictures for it."
+        )
+    return "It comes from the model's own code."

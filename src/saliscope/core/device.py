@@ -1,4 +1,4 @@
-"""Where computation happens: the model decides, and without a model the best device does."""
+"""Where computation happens, and in which precision: the model decides."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,15 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-
-def best_device() -> torch.device:
-    """The fastest device there is: CUDA, then MPS, then the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
 
 
 def placement(module: nn.Module) -> tuple[torch.device | None, torch.dtype | None]:

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from saliscope.core import recipes
 from saliscope.errors import InputError
 
+_BYTES = 2.0
+"""A mean beyond this is no mean of pixels between 0 and 1."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -98,6 +101,9 @@ class Preprocessing:
             known["source"] = recipes.sentence(known, known.pop("whose", ""))
         if mean is not None or std is not None:
             given = cls(mean=_numbers(mean, "mean"), std=_numbers(std, "std"))
+            if given.mean is not None and max(map(abs, given.mean)) > _BYTES:
+                way_out = "They are those of bytes: divide mean and std by 255."
+                raise InputError("mean", repr(mean), "the mean of pixels between 0 and 1", way_out)
             if known.get("transform") is not None and recipes.is_identity(known):
                 known["transform"] = recipes.Then(known["transform"], given.to_model_space)
             known |= {"mean": given.mean, "std": given.std}

@@ -197,6 +197,7 @@ def resolve(
         return asked
     if callable(asked.index):
         name = getattr(asked.index, "__name__", type(asked.index).__name__)
+        name = "the given function" if name == "<lambda>" else name
         return ResolvedTarget("logit", None, None, asked.index, (name,) * n_inputs)
     logits = class_scores(outputs).detach()
     if logits.shape[0] != n_inputs:

@@ -79,5 +79,7 @@ def version_of(module: nn.Module) -> tuple[tuple[int, int], ...]:
 
 def layers_of(borrowed: Borrowed, inputs: Tensor, chunk_size: ChunkSize) -> tuple[str, ...]:
     """Names of the layers that a CAM can read."""
+    if any(isinstance(part, torch.jit.ScriptModule) for part in borrowed.module.modules()):
+        return ()  # TorchScript takes no hooks
     any_score = ResolvedTarget("logit", None, None, lambda outputs: outputs, ("",))
     return tuple(spatial_layers(Question(borrowed, inputs, any_score, chunk_size)))

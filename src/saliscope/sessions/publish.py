@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saliscope.attribution.base import Attribution, Path
+from saliscope.attribution.base import Attribution, Method, Path
+from saliscope.attribution.path import IntegratedGradients
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import exact
 from saliscope.core.preprocess import show
+from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import NotDefinedError
 from saliscope.render import scales
 from saliscope.sessions.menus import can_refine, work_of
@@ -65,7 +67,7 @@ def result_of(
         title=method.title,
         target=None if indices is None else int(indices[0]),
         target_label=attribution.target.labels[0],
-        output=attribution.target.output,
+        output=kind_of_score(attribution.target),
         score=float(attribution.score[0]),
         signed=attribution.signed,
         unit=attribution.unit,
@@ -79,6 +81,7 @@ def result_of(
         seconds=seconds,
         can_refine=final and can_refine(method),
         steps=work_of(method),
+        baseline=baseline_words(method),
         layer=attribution.layer,
         grid=attribution.grid,
     )
@@ -86,6 +89,16 @@ def result_of(
         path, more = path_of(attribution.path, borrowed, attribution.inputs)
         result, blobs = replace(result, path=path), blobs + more
     return result, blobs
+
+
+def kind_of_score(target: ResolvedTarget) -> str:
+    """What the score is: a function of the user's own gives no logit."""
+    return target.output if target.function is None else "score"
+
+
+def baseline_words(method: Method) -> str | None:
+    """The baselines with their parameters, the seed among them; None for methods without one."""
+    return ", ".join(map(str, method.baselines)) if isinstance(method, IntegratedGradients) else None
 
 
 def finite_map(attribution: Attribution) -> np.ndarray:

@@ -22,7 +22,7 @@ from saliscope.sessions.answers import Cache, Request
 from saliscope.sessions.failures import in_our_words, without_locals
 from saliscope.sessions.glance import Glance, layers_of, version_of
 from saliscope.sessions.menus import can_refine, info_of, work_of
-from saliscope.sessions.publish import result_of
+from saliscope.sessions.publish import kind_of_score, result_of
 from saliscope.sessions.worker import Job, worker
 from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import Failure, Info, Result, Stage, State
@@ -114,6 +114,11 @@ class SaliencySession:
     def settled(self) -> bool:
         """Whether the newest finished answer is the one to the newest request."""
         return self.asked is not None and self.asked is self._answered
+
+    def forget(self) -> None:
+        """Drop what is remembered of the model's answers: the next request computes anew."""
+        with self._lock:
+            self._forget()
 
     def explain(self, request: Request) -> None:
         """Start answering; an unfinished answer to an older request is dropped after its current step.
@@ -322,7 +327,7 @@ class SaliencySession:
         # While a slider of the same method moves, the finished picture is a better stand-in than a preview.
         shown = self.result
         index = None if target.indices is None else int(target.indices[0])
-        now = (request.method.key, request.index, index, request.output)
+        now = (request.method.key, request.index, index, kind_of_score(target))
         return shown is None or now != (shown.method, shown.index, shown.target, shown.output)
 
     def _preview(self, request: Request, inputs: Tensor, target: ResolvedTarget) -> Attribution:
@@ -343,6 +348,9 @@ class SaliencySession:
         glance = self._glance(0)
         self._labels = tuple(self.borrowed.label(i) for i in range(glance.n_classes))
         self._layers = layers_of(self.borrowed, self.inputs[:1], self.chunk_size)
+        given = len(self.borrowed.labels or self._labels)
+        if self._labels and given != len(self._labels):
+            self._notes = (*self._notes, f"{given} labels were given for {len(self._labels)} classes.")
         self._surveyed = True
         info, luts = self.info()
         with self._lock:

@@ -196,3 +196,4 @@ class Result(Spec):
     steps: int | None = None
     layer: str | None = None
     grid: tuple[int, int] | None = None
+    baseline: str | None = None

@@ -133,7 +133,7 @@ class SaliencyExplorer(anywidget.AnyWidget):
         self._quiet = threading.local()
         self._channel = Channel(
             self.send,
-            {"hello": self._welcome, "cancel": self.cancel, "refine": self.refine, "run": self._ask},
+            {"hello": self._welcome, "cancel": self.cancel, "refine": self.refine, "run": self.run},
             lambda: (*self._session.blobs, *self._session.info()[1]),
         )
         view.setdefault("params", {})
@@ -176,6 +176,11 @@ class SaliencyExplorer(anywidget.AnyWidget):
             raise self._session.error
         return done
 
+    def run(self) -> None:
+        """Compute the map again, nothing remembered: after the model was changed, an error, or a cancel."""
+        self._session.forget()
+        self._ask()
+
     def refine(self) -> None:
         """Go on from the finished map with twice the steps or samples."""
         self._session.refine()
@@ -206,6 +211,12 @@ class SaliencyExplorer(anywidget.AnyWidget):
         view = View(**{field.name: getattr(self, field.name) for field in fields(View)})
         figure = figure_of(*self._session.shown, view)
         return None if figure is None else figure_png(figure)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # `explorer.methd = ...` would be an attribute like any other, and do nothing.
+        if getattr(self, "_ready", False) and not name.startswith("_") and not hasattr(type(self), name):
+            _check_names({name: value}, self.trait_names())
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         n, height, width, _ = self._session.pictures.shape
