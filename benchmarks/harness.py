@@ -28,11 +28,14 @@ class Goal:
         Its peak memory is to be at least this many times ours.
     seconds : float, optional
         Our own time is to be at most this.
+    cases : tuple of str
+        Networks it is about; empty for all.
     """
 
     faster: float | None = None
     lighter: float | None = None
     seconds: float | None = None
+    cases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

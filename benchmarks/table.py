@@ -30,14 +30,16 @@ def lines(row: Row, case: str, figures: list[Figures]) -> Iterator[str]:
                 "" if f.peak is None else f"{f.peak / 2**20:.0f}",
                 "" if f is ours or lighter is None else f"{lighter:.1f}",
                 "" if f is ours or f.difference is None else f"{f.difference:.0e}",
-                ", ".join(f"{text} {'met' if met else 'MISSED'}" for text, met in goals(f, ours)),
+                ", ".join(f"{text} {'met' if met else 'MISSED'}" for text, met in goals(f, ours, case)),
             )
         )
 
 
-def goals(f: Figures, ours: Figures) -> Iterator[tuple[str, bool]]:
+def goals(f: Figures, ours: Figures, case: str) -> Iterator[tuple[str, bool]]:
     """Each goal against a contender in words, and whether it is met."""
     goal = f.contender.goal
+    if goal.cases and case not in goal.cases:
+        return
     if goal.seconds is not None:
         yield f"at most {goal.seconds:g} s:", f.median <= goal.seconds
     if goal.faster is not None:
@@ -68,7 +70,7 @@ def record(row: Row, case: str, figures: list[Figures]) -> dict[str, Any]:
             "times_ours": f.times(ours),
             "peak_bytes": f.peak,
             "map_difference": f.difference,
-            "goals": dict(goals(f, ours)),
+            "goals": dict(goals(f, ours, case)),
         }
         for f in figures
     ]

@@ -164,6 +164,8 @@ class _Snapshot:
 
     def restore(self) -> None:
         for current, saved in self._dicts:
+            if not current and not saved:
+                continue  # most of them: a module has a dict for each kind of hook
             if len(current) != len(saved) or any(current.get(k, self) is not v for k, v in saved.items()):
                 current.clear()
                 current.update(saved)
