@@ -26,7 +26,7 @@ ResNet-50 at 224x224, one core, against the best chunk: 1 row +13 %, 2 +8 %, 3 t
 """
 
 _CPU_LARGEST = 32 * 2**20
-_CPU_ENOUGH = 24 * 2**20  # small rows are cheaper together; what malloc gives back and takes again is not
+_CPU_ENOUGH = 16 * 2**20  # small rows are cheaper together; what malloc gives back and takes again is not
 _CPU_MOST = 320 * 2**20  # up to here, as many as in the first chunk
 _CPU_ROWS = 64
 _GPU_SHARE = 0.4
