@@ -69,10 +69,10 @@ def sizes(work, total: int, module: nn.Module, **options) -> list[int]:
 
 def test_auto_measures_the_first_chunk_and_remembers():
     module = nn.Identity()
-    # 16 MB by rows of 2 MB.
-    assert sizes(big_rows(2), 40, module) == [FIRST_CHUNK, 8, 8, 8, 8, 5]
-    assert sizes(big_rows(2), 40, module) == [8, 8, 8, 8, 8]
-    assert sizes(big_rows(2), 40, nn.Identity()) == [FIRST_CHUNK, 8, 8, 8, 8, 5]
+    # 32 MB for the largest tensor, by rows of 2 MB.
+    assert sizes(big_rows(2), 40, module) == [FIRST_CHUNK, 16, 16, 5]
+    assert sizes(big_rows(2), 40, module) == [16, 16, 8]
+    assert sizes(big_rows(2), 40, nn.Identity()) == [FIRST_CHUNK, 16, 16, 5]
 
 
 def test_auto_never_goes_below_one_row_nor_above_its_cap():
@@ -81,20 +81,20 @@ def test_auto_never_goes_below_one_row_nor_above_its_cap():
 
 
 @pytest.mark.parametrize(
-    ("megabytes", "rows"), [(0.2, 64), (1, 16), (4, 4), (20, 3), (100, 3), (150, 2), (500, 1)]
+    ("megabytes", "rows"), [(1, 64), (2, 48), (20, 4), (33, 3), (100, 3), (150, 2), (500, 1)]
 )
 def test_many_small_rows_three_large_ones_or_one_that_is_huge(megabytes, rows):
     meter = _Meter(nn.Identity())
-    meter.largest, meter.total = 3 * 2**10, int(3 * megabytes * 2**20)
+    meter.largest, meter.total = 3 * 2**10, 3 * megabytes * 2**20
     assert _fitting(meter, 3, torch.device("cpu")) == rows
 
 
 def test_without_a_graph_nothing_is_measured_but_what_is_known_serves():
     module = nn.Identity()
     assert sizes(big_rows(2), 10, module, kind="forward") == [3, 3, 3, 1]
-    assert sizes(big_rows(2), 20, module) == [3, 8, 8, 1]
-    assert sizes(big_rows(2), 20, module, kind="forward") == [8, 8, 4]
-    assert sizes(big_rows(2), 20, module, kind="tail") == [3, 8, 8, 1]
+    assert sizes(big_rows(2), 20, module) == [3, 16, 1]
+    assert sizes(big_rows(2), 20, module, kind="forward") == [16, 4]
+    assert sizes(big_rows(2), 20, module, kind="tail") == [3, 16, 1]
 
 
 def test_a_method_inside_another_measures_for_both():
