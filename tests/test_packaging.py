@@ -21,7 +21,7 @@ import saliscope
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-BUNDLE = {"saliscope/static/explorer.js", "saliscope/static/explorer.css"}
+BUNDLE = {f"saliscope/static/{name}" for name in ("explorer.js", "explorer.css", "loader.js", "page.js", "page.css")}
 
 
 def pins() -> dict[str, str]:
@@ -97,7 +97,7 @@ def test_a_changed_source_makes_the_bundle_stale(tree, hook, source):
     assert not hook.is_fresh(tree)
 
 
-@pytest.mark.parametrize("output", ["src/saliscope/static/explorer.js", "src/saliscope/static/explorer.css"])
+@pytest.mark.parametrize("output", sorted(f"src/{name}" for name in BUNDLE))
 def test_a_missing_output_makes_the_bundle_stale(tree, hook, output):
     (tree / output).unlink()
     assert not hook.is_fresh(tree)

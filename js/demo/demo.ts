@@ -23,6 +23,9 @@ const kernel = new FakeKernel({
   zero: state === "zero",
   traits,
   pace: Number(query.get("pace") ?? 60),
+  models: Number(query.get("models") ?? 1),
+  fail: query.has("fail") ? Number(query.get("fail")) : null,
+  offline: query.has("offline"),
 });
 
 const box = document.getElementById("cell") as HTMLElement;

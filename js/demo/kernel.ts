@@ -1,15 +1,22 @@
 /**
- * A notebook model and a kernel in one, without Python: traits, messages, a streaming job with
- * newest-wins and cancel. It counts what the page sends, so that a test can say "nothing".
+ * A notebook model and a kernel in one, without Python: traits, messages, a streaming job for each panel
+ * with newest-wins and cancel. It counts what the page sends, so that a test can say "nothing".
  */
 import type { Model } from "../entry/index.js";
-import { DEFAULTS, type Info, type Result, type State, type Traits } from "../lib/wire.js";
+import {
+  DEFAULTS,
+  IDLE,
+  type Info,
+  QUESTION,
+  type Question,
+  type Result,
+  type State,
+  type Traits,
+} from "../lib/wire.js";
+import { makeGradients, makePredictions } from "./extras.js";
 import { FINAL, INFO, makeResult, type Picture } from "./results.js";
 
 type Callback = (...args: unknown[]) => void;
-
-/** Traits that ask for a new computation. */
-const COMPUTE = new Set(["method", "params", "n_steps", "baseline", "target", "output", "layer", "index"]);
 
 export interface KernelOptions {
   pictures: Picture[];
@@ -20,6 +27,11 @@ export interface KernelOptions {
   traits: Partial<Traits>;
   /** Milliseconds between two partial results. */
   pace: number;
+  models: number;
+  /** A panel whose question fails. */
+  fail: number | null;
+  /** Says that nothing can be asked, although it could. */
+  offline: boolean;
 }
 
 interface Message {
@@ -27,23 +39,36 @@ interface Message {
   request: string;
   hashes?: string[];
   have?: string[];
+  panel?: number | null;
+}
+
+/** One panel's question on its way. */
+interface Job {
+  panel: number;
+  model: number;
+  question: Question;
+  asked: string;
+  job: number;
+  timer: number;
+  steps: number;
+  last: Result | null;
+  state: State;
 }
 
 export class FakeKernel implements Model {
   /** Everything the page sent: requests, and "save" for each save_changes. */
   readonly sent: string[] = [];
+  readonly #options: KernelOptions;
   readonly #traits: Record<string, unknown>;
   readonly #listeners = new Map<string, Set<Callback>>();
   readonly #blobs = new Map<string, { header: object; buffer: Uint8Array }>();
   readonly #onPage = new Set<string>();
   readonly #changed = new Set<string>();
-  #job = 0;
-  #timer = 0;
-  #steps = 0;
-  #last: Result | null = null;
-  #state: State | null = null;
+  #jobs: (Job | null)[] = [];
+  #numbers = 0;
 
-  constructor(private readonly options: KernelOptions) {
+  constructor(options: Omit<KernelOptions, "models" | "fail" | "offline"> & Partial<KernelOptions>) {
+    this.#options = { models: 1, fail: null, offline: false, ...options };
     this.#traits = { ...DEFAULTS, ...options.traits };
   }
 
@@ -59,9 +84,8 @@ export class FakeKernel implements Model {
 
   save_changes(): void {
     this.sent.push(`save ${[...this.#changed].join(" ")}`);
-    const compute = [...this.#changed].some((name) => COMPUTE.has(name));
     this.#changed.clear();
-    if (compute) this.#compute(Number(this.#traits.n_steps));
+    this.#ask();
   }
 
   on(name: string, callback: Callback): void {
@@ -88,104 +112,145 @@ export class FakeKernel implements Model {
     setTimeout(() => this.#answer(message), 5);
   }
 
-  #answer({ id, request, hashes, have }: Message): void {
+  #answer(message: Message): void {
+    const { id, request, hashes, have, panel } = message;
+    const jobs = this.#jobs.filter((job) => job && (panel ?? job.panel) === job.panel) as Job[];
+    let result: object | undefined;
+    let buffers: ArrayBufferView[] = [];
     if (request === "hello") this.#hello(have ?? []);
     else if (request === "blobs") for (const hash of hashes ?? []) this.#sendBlob(hash, true);
-    else if (request === "refine") this.#compute(this.#steps * 2);
-    else if (request === "run") this.#compute(this.#steps);
-    else if (request === "cancel") this.#cancel();
-    this.#message({ answer: id, status: "ok" });
+    else if (request === "refine") for (const job of jobs) this.#compute(job, job.steps * 2);
+    else if (request === "run") for (const job of jobs) this.#compute(job, job.steps);
+    else if (request === "cancel") for (const job of jobs) this.#cancel(job);
+    else if (request === "gradients" && jobs[0]) result = this.#gradients(jobs[0]);
+    else if (request === "predictions" && jobs[0]?.last)
+      result = makePredictions(jobs[0].last, this.#options.labels);
+    else if (request === "export") {
+      result = { name: "explorer.txt", type: "text/plain" };
+      buffers = [new TextEncoder().encode("made up")];
+    }
+    this.#message({ answer: id, status: "ok", ...(result && { result }) }, buffers);
+  }
+
+  #gradients({ last }: Job): object | undefined {
+    const found =
+      last && makeGradients(last, this.#options.pictures[last.index % this.#options.pictures.length]);
+    if (!found) return undefined;
+    const stack = this.#store(found.bytes, "float16", found.shape, found.scale);
+    this.#sendBlob(stack);
+    return { job: last.job, stack };
   }
 
   #hello(have: string[]): void {
-    if (this.options.stop === "empty") return;
+    if (this.#options.stop === "empty") return;
     for (const hash of have) this.#onPage.add(hash);
     const luts: Info["luts"] = {};
     for (const [name, bytes] of Object.entries(INFO.luts)) {
       luts[name] = this.#store(bytes, "uint8", [257, 3]);
       this.#sendBlob(luts[name]);
     }
-    const { labels, pictures } = this.options;
-    this.#message({ event: "info", info: { ...INFO.info, labels, images: pictures.length, luts } });
-    if (this.#last && this.#state) {
-      this.#sendResult(this.#last);
-      this.#message({ event: "state", state: this.#state });
-    } else this.#compute(Number(this.#traits.n_steps));
+    const { labels, pictures, models, offline } = this.#options;
+    const known = INFO.models.slice(0, models).map((model) => ({ ...model, labels }));
+    const info = { ...INFO.info, models: known, images: pictures.length, luts, offline };
+    this.#message({ event: "info", info });
+    for (const job of this.#jobs) {
+      if (!job?.last) continue;
+      this.#sendResult(job.last);
+      this.#message({ event: "state", state: job.state });
+    }
+    this.#ask();
   }
 
-  #compute(steps: number): void {
-    clearTimeout(this.#timer);
-    this.#job++;
-    this.#steps = steps;
+  /** Starts a job for each panel whose question has changed. */
+  #ask(): void {
+    const traits = this.#traits as unknown as Traits;
+    const before = this.#jobs;
+    this.#jobs = [null, ...traits.compare].map((spec, panel) => {
+      if (spec && ("difference" in spec || "average" in spec)) return null;
+      const lead = Object.fromEntries(QUESTION.map((name) => [name, traits[name]])) as unknown as Question;
+      const { model = 0, ...own } = (spec ?? {}) as Partial<Question> & { model?: number };
+      const question = { ...lead, ...("method" in own ? { params: {} } : {}), ...own };
+      const asked = JSON.stringify([model, question]);
+      const old = before[panel];
+      if (old?.asked === asked) return old;
+      clearTimeout(old?.timer);
+      const job = { panel, model, question, asked, job: 0, timer: 0, steps: 0, last: null, state: IDLE };
+      this.#compute(job, Number(question.n_steps));
+      return job;
+    });
+    for (const gone of before.slice(this.#jobs.length)) clearTimeout(gone?.timer);
+  }
+
+  #compute(job: Job, steps: number): void {
+    clearTimeout(job.timer);
+    job.job = ++this.#numbers;
+    job.steps = steps;
     const script = [1, 4, 8, 12, 16, 20, 24, 28, FINAL];
-    const { stop } = this.options;
-    this.#setState("running", 0);
-    if (stop === "error") {
-      this.#fail();
+    const { stop, fail, pace } = this.#options;
+    this.#setState(job, "running", 0);
+    if (stop === "error" || fail === job.panel) {
+      this.#fail(job);
       return;
     }
     const tick = (at: number) => {
       const done = Math.round((steps * script[at]) / FINAL);
       const stage = at === 0 ? "preview" : at === script.length - 1 ? "final" : "partial";
-      this.#result(stage, done);
-      this.#setState(stage === "final" ? "done" : "running", done);
+      this.#result(job, stage, done);
+      this.#setState(job, stage === "final" ? "done" : "running", done);
       if (stop === stage || (stop === "running" && at === 4) || stage === "final") return;
-      this.#timer = window.setTimeout(() => tick(at + 1), this.options.pace);
+      job.timer = window.setTimeout(() => tick(at + 1), pace);
     };
-    this.#timer = window.setTimeout(() => tick(0), this.options.pace / 4);
+    job.timer = window.setTimeout(() => tick(0), pace / 4);
   }
 
-  #cancel(): void {
-    clearTimeout(this.#timer);
-    if (this.#state?.phase !== "running") return;
-    this.#result("cancelled", this.#state.done);
-    this.#setState("cancelled", this.#state.done);
+  #cancel(job: Job): void {
+    clearTimeout(job.timer);
+    if (job.state.phase !== "running") return;
+    this.#result(job, "cancelled", job.state.done);
+    this.#setState(job, "cancelled", job.state.done);
   }
 
-  #fail(): void {
-    this.#result("preview", 0);
+  #fail(job: Job): void {
+    if (this.#options.stop === "error") this.#result(job, "preview", 0);
     const message =
       "`model`: got an exception in its forward pass, RuntimeError: Expected all tensors to be on the same device, " +
       "but found at least two devices, cuda:0 and cpu! (when checking argument for argument weight in method " +
       "wrapper_CUDA__cudnn_convolution); expected a model that runs on one device. Move the model with " +
       '`model.to("cpu")` and make the explorer again.\n\n  File "model.py", line 214, in forward\n    x = self.stem(x)\n' +
       '  File "model.py", line 88, in forward\n    return self.norm(self.conv(x))\n<b>this is text, not markup</b>';
-    this.#state = {
-      ...this.#newState("error", 0),
+    job.state = {
+      ...this.#newState(job, "error", 0),
       error: { type: "ModelError", argument: "model", message },
     };
-    this.#message({ event: "state", state: this.#state });
+    this.#message({ event: "state", state: job.state });
   }
 
-  #newState(phase: State["phase"], done: number): State {
-    const total = this.#steps;
+  #newState({ steps, panel, job }: Job, phase: State["phase"], done: number): State {
     const text = {
       idle: "Ready",
-      running: `Integrating: ${done} of ${total}`,
-      done: `Done in ${(0.02 * total + 0.031).toFixed(1)} s`,
+      running: `Integrating: ${done} of ${steps}`,
+      done: `Done in ${(0.02 * steps + 0.031).toFixed(1)} s`,
       error: "The model raised",
       cancelled: "Cancelled",
     };
-    const eta = phase === "running" ? ((total - done) * this.options.pace) / 4000 : null;
-    return { phase, job: this.#job, done, total, text: text[phase], eta, error: null };
+    const eta = phase === "running" ? ((steps - done) * this.#options.pace) / 4000 : null;
+    return { panel, phase, job, done, total: steps, text: text[phase], eta, error: null };
   }
 
-  #setState(phase: State["phase"], done: number): void {
-    this.#state = this.#newState(phase, done);
-    this.#message({ event: "state", state: this.#state });
+  #setState(job: Job, phase: State["phase"], done: number): void {
+    job.state = this.#newState(job, phase, done);
+    this.#message({ event: "state", state: job.state });
   }
 
-  #result(stage: Result["stage"], done: number): void {
-    const { pictures, labels, zero } = this.options;
-    const traits = this.#traits as unknown as Traits;
-    const put = (bytes: Uint8Array, dtype: string, shape: number[], scale = 1) =>
-      this.#store(bytes, dtype, shape, scale);
-    const picture = pictures[traits.index % pictures.length];
-    this.#last = makeResult(
-      { picture, labels, zero, traits, stage, done, steps: this.#steps, job: this.#job },
-      put,
+  #result(job: Job, stage: Result["stage"], done: number): void {
+    const { pictures, labels, zero } = this.#options;
+    const { question, panel, model, steps } = job;
+    const picture = pictures[question.index % pictures.length];
+    job.last = makeResult(
+      { picture, labels, zero, question, panel, model, stage, done, steps, job: job.job },
+      (bytes, dtype, shape, scale = 1) => this.#store(bytes, dtype, shape, scale),
     );
-    this.#sendResult(this.#last);
+    this.#sendResult(job.last);
   }
 
   #sendResult(result: Result): void {

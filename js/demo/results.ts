@@ -1,5 +1,16 @@
 /** Made-up results in the shape of real ones. */
-import type { Control, Info, MethodInfo, PathResult, Result, Traits } from "../lib/wire.js";
+import { maskOf } from "../lib/region.js";
+import type {
+  Baseline,
+  Control,
+  Info,
+  MethodInfo,
+  ModelInfo,
+  PathResult,
+  Question,
+  Region,
+  Result,
+} from "../lib/wire.js";
 import { clouds, divergingLut, lutOf, toHalf } from "./made_up.js";
 
 export interface Picture {
@@ -47,14 +58,24 @@ const LUTS = {
   ]),
 };
 
-export const INFO: { info: Omit<Info, "labels" | "images" | "luts">; luts: Record<string, Uint8Array> } = {
+export const INFO: {
+  info: Omit<Info, "models" | "images" | "luts">;
+  models: Omit<ModelInfo, "labels">[];
+  luts: Record<string, Uint8Array>;
+} = {
   luts: LUTS,
+  models: [
+    {
+      name: "ResNet",
+      device: "cpu",
+      preprocessing: "Resized to 224, centre crop, ImageNet mean and standard deviation.",
+      layers: ["layer1", "layer2", "layer3", "layer4"],
+    },
+    { name: "ConvNeXt", device: "cpu", preprocessing: "", layers: ["stages.0", "stages.1", "stages.2"] },
+  ],
   info: {
-    model: "ResNet",
-    device: "cpu",
-    preprocessing: "Resized to 224, centre crop, ImageNet mean and standard deviation.",
+    version: "0",
     outputs: ["logit", "probability", "log_probability", "margin"],
-    layers: ["layer1", "layer2", "layer3", "layer4"],
     methods: [
       method("saliency", "Saliency", "Size of the gradient of the score at each pixel.", {
         controls: [control("absolute", "bool", "Absolute", { default: true })],
@@ -69,6 +90,13 @@ export const INFO: { info: Omit<Info, "labels" | "images" | "luts">; luts: Recor
           uses_baseline: true,
           uses_steps: true,
           controls: [control("rule", "choice", "Rule", { choices: RULES, default: "midpoint" })],
+          card: {
+            shows: "How much each pixel adds to the change in score between baseline and picture.",
+            assumes: "That the straight path from the baseline says something about the picture.",
+            costs: "One gradient for each step.",
+            fails: "Where a pixel equals the baseline it is zero, whatever the model makes of it.",
+            reference: "Sundararajan, Taly and Yan 2017, arXiv:1703.01365",
+          },
         },
       ),
       method("smooth_grad", "SmoothGrad", "Mean of a method over noisy copies of the input.", {
@@ -114,7 +142,9 @@ export interface Request {
   picture: Picture;
   labels: string[];
   zero: boolean;
-  traits: Traits;
+  question: Question;
+  panel: number;
+  model: number;
   stage: Result["stage"];
   done: number;
   steps: number;
@@ -124,35 +154,40 @@ export interface Request {
 export type Put = (bytes: Uint8Array, dtype: string, shape: number[], scale?: number) => string;
 
 export function makeResult(request: Request, put: Put): Result {
-  const { picture, labels, zero, traits, stage, done, steps, job } = request;
+  const { labels, zero, question, stage, done, steps, job, panel, model } = request;
+  const picture = question.occlusion ? covered(request.picture, question.occlusion.region) : request.picture;
   const { width, height } = picture;
   const shape = [height, width];
-  const info = INFO.info.methods.find(({ key }) => key === traits.method) ?? INFO.info.methods[2];
+  const info = INFO.info.methods.find(({ key }) => key === question.method) ?? INFO.info.methods[2];
   const signed = info.key !== "saliency";
   const values = zero
     ? new Float64Array(width * height)
-    : attributions(picture, info.key, stage, done / steps, traits);
+    : attributions(picture, info.key, stage, done / steps, question, model);
+  const left = total(picture.object) / total(request.picture.object);
+  for (let i = 0; i < values.length; i++) values[i] *= left;
   if (!signed) for (let i = 0; i < values.length; i++) values[i] = Math.abs(values[i]);
   const hasPath = info.path && stage !== "preview" && !zero;
-  const target = typeof traits.target === "number" ? traits.target : 3;
-  const sum = values.reduce((total, value) => total + value, 0);
+  const target = typeof question.target === "number" ? question.target : 3;
+  const sum = total(values);
   const share = zero ? null : 1 - 0.45 / Math.max(4, done);
   const start = 0.0214;
   const score = zero ? start : start + sum / (share ?? 1);
   const path = hasPath ? makePath(request, values, put, start, score) : null;
   const half = encode(values);
   return {
+    panel,
+    model,
     job,
     stage,
     method: info.key,
     title: info.title,
     target,
     target_label: labels[target] ?? "a callable",
-    output: traits.output,
+    output: question.output,
     score,
     signed,
-    unit: traits.output === "logit" || traits.output === "margin" ? "logit" : "",
-    index: traits.index,
+    unit: question.output === "logit" || question.output === "margin" ? "logit" : "",
+    index: question.index,
     picture: put(picture.rgb, "uint8", [height, width, 3]),
     map: put(half.bytes, "float16", shape, half.scale),
     limit: quantile(values),
@@ -180,8 +215,22 @@ export function makeResult(request: Request, put: Put): Result {
     seconds: 0.02 * done + 0.031,
     can_refine: info.path && stage === "final",
     steps: info.uses_steps ? done : null,
-    layer: info.key === "grad_cam" ? (traits.layer ?? "layer4") : null,
+    layer: info.key === "grad_cam" ? (question.layer ?? "layer4") : null,
+    baseline: info.uses_baseline ? question.baseline.kind : null,
     grid: info.key === "grad_cam" ? [7, 7] : null,
+  };
+}
+
+const total = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);
+
+/** What is under a grey patch speaks for nothing, whatever it was to be filled with. */
+function covered({ width, height, rgb, object }: Picture, region: Region): Picture {
+  const mask = maskOf(region, width, height);
+  return {
+    width,
+    height,
+    rgb: rgb.map((value, i) => (mask[Math.floor(i / 3)] ? 128 : value)),
+    object: object.map((value, i) => (mask[i] ? 0 : value)),
   };
 }
 
@@ -191,12 +240,19 @@ function attributions(
   key: string,
   stage: string,
   share: number,
-  traits: Traits,
+  question: Question,
+  model: number,
 ): Float64Array {
   const { width, height, object, rgb } = picture;
-  const fine = clouds(width, height, key === "grad_cam" ? Math.ceil(width / 7) : 2, 11 + traits.index);
-  const coarse = clouds(width, height, Math.ceil(width / 6), 5);
-  const level = traits.baseline.level ?? (traits.baseline.kind === "white" ? 1 : 0);
+  const seed = (typeof question.target === "number" ? question.target : 3) - 3 + key.length - 20;
+  const fine = clouds(
+    width,
+    height,
+    key === "grad_cam" ? Math.ceil(width / 7) : 2,
+    11 + question.index + 7 * model + 3 * seed,
+  );
+  const coarse = clouds(width, height, Math.ceil(width / 6), 5 + seed);
+  const level = question.baseline.level ?? (question.baseline.kind === "white" ? 1 : 0);
   const noise = stage === "preview" ? 2.4 : 1 + 0.8 * (1 - share);
   const values = new Float64Array(width * height);
   for (let i = 0; i < values.length; i++) {
@@ -204,9 +260,9 @@ function attributions(
     const local = object[i] * (0.35 + coarse[i]) - 0.16 * (1 - object[i]) * coarse[i] * 0.6;
     values[i] = (local + noise * (fine[i] - 0.5) * (0.12 + 0.9 * object[i])) * distance;
   }
-  const total = values.reduce((sum, value) => sum + value, 0);
-  const scale = 11.38 / Math.max(Math.abs(total), 1e-6);
-  return values.map((value) => value * scale * Math.sign(total || 1));
+  const sum = total(values);
+  const scale = 11.38 / Math.max(Math.abs(sum), 1e-6);
+  return values.map((value) => value * scale * Math.sign(sum || 1));
 }
 
 function makePath(
@@ -216,7 +272,7 @@ function makePath(
   start: number,
   score: number,
 ): PathResult {
-  const { picture, done, traits } = request;
+  const { picture, done, question } = request;
   const nodes = Math.max(2, Math.min(FINAL, done));
   const alphas = Array.from({ length: nodes }, (_, k) => (k + 1) / nodes);
   const n = values.length;
@@ -242,14 +298,21 @@ function makePath(
     alphas,
     scores,
     sums,
-    baseline: put(baselinePicture(picture, traits), "uint8", [picture.height, picture.width, 3]),
+    baseline: put(baselinePicture(picture, question.baseline), "uint8", [picture.height, picture.width, 3]),
     baseline_score: start,
     total_nodes: done,
   };
 }
 
-function baselinePicture({ rgb, width, height }: Picture, { baseline }: Traits): Uint8Array {
-  const { kind } = baseline;
+function baselinePicture(picture: Picture, baseline: Baseline): Uint8Array {
+  const { rgb, width, height } = picture;
+  const { kind, region, fill, rest } = baseline;
+  if (region && fill) {
+    const mask = maskOf(region, width, height);
+    const inside = baselinePicture(picture, fill);
+    const outside = rest ? baselinePicture(picture, rest) : rgb;
+    return rgb.map((_, i) => (mask[Math.floor(i / 3)] ? inside[i] : outside[i]));
+  }
   if (kind === "noise")
     return clouds(width * 3, height, 1, baseline.seed ?? 0).reduce((out, v, i) => {
       out[i] = rgb[i] + (v - 0.5) * 510 * (baseline.level ?? 0.2);
@@ -260,7 +323,7 @@ function baselinePicture({ rgb, width, height }: Picture, { baseline }: Traits):
 }
 
 /** Half floats after division by the maximum: small numbers would vanish without it. */
-function encode(values: Float64Array): { bytes: Uint8Array; scale: number } {
+export function encode(values: Float64Array): { bytes: Uint8Array; scale: number } {
   let scale = 0;
   for (const value of values) scale = Math.max(scale, Math.abs(value));
   scale ||= 1;

@@ -63,23 +63,23 @@ export default function widget() {
     const life = new AbortController();
     signal?.addEventListener("abort", () => life.abort(), { once: true });
     show(host, el, life.signal);
-    host.open();
+    host.open(life.signal);
     return () => life.abort();
   }
 
   return { initialize, render };
 }
 
-function show(host: Host, el: HTMLElement, life: AbortSignal): void {
+export function show(host: Host, el: HTMLElement, life: AbortSignal): void {
   const view = new SaliencyView(el, {
     onCommit: (partial) => host.commit(partial),
-    onRequest: (kind) => host.request(kind),
+    onRequest: (kind, extra) => host.request(kind, extra),
   });
-  const { info, state, drawable, luts, problem, traits } = host;
+  const { info, states, drawables, luts, problem, traits } = host;
   react(life, () => view.update({ info: info.value }));
-  react(life, () => view.update({ state: state.value }));
+  react(life, () => view.update({ states: states.value }));
   react(life, () => view.update({ luts: luts.value }));
-  react(life, () => view.update({ drawable: drawable.value }));
+  react(life, () => view.update({ drawables: drawables.value }));
   react(life, () => view.update({ problem: problem.value }));
   react(life, () => view.update({ traits: traits.value }));
   life.addEventListener("abort", () => view.destroy(), { once: true });

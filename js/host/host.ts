@@ -4,31 +4,39 @@
 import { batch, type ReadonlySignal, signal } from "../lib/lifetime.js";
 import {
   type Act,
+  type Answer,
   DEFAULTS,
   type Drawable,
   IDLE,
   type Info,
   type Luts,
+  MOST_PANELS,
+  type Predictions,
   type Result,
   type State,
   type Traits,
 } from "../lib/wire.js";
 import { addPart, type BlobPart, blob, type Claim, claim, hashes } from "./blobs.js";
 import type { Port } from "./port.js";
-import { type Answer, Requests } from "./requests.js";
+import { type Reply, Requests } from "./requests.js";
+import { emptySeat, reseated, type Seat } from "./seats.js";
 
 type Message =
   | { event: "info"; info: Info }
   | { event: "state"; state: State }
   | { event: "result"; result: Result }
+  | { event: "roll" }
   | ({ event: "blob" } & BlobPart)
   | Answer;
 
+/** Milliseconds without a view until the kernel is told. */
+const MOVING = 2000;
+
 export class Host {
-  // From the kernel; views read these.
+  // From the kernel; views read these. Lists are by panel, the lead first.
   readonly #info = signal<Info | null>(null);
-  readonly #state = signal<State>(IDLE);
-  readonly #drawable = signal<Drawable | null>(null);
+  readonly #states = signal<readonly State[]>([IDLE]);
+  readonly #drawables = signal<readonly (Drawable | null)[]>([null]);
   readonly #luts = signal<Luts>({});
   readonly #problem = signal<string | null>(null);
   // Synced with Python, both ways.
@@ -36,11 +44,9 @@ export class Host {
 
   readonly #requests: Requests;
   readonly #claim: Claim;
+  #seats: Seat[] = [];
   #greeted = false;
-  #newestJob = 0;
-  /** Results are numbered as they come: one that waited for a lost blob must not replace a later one. */
-  #arrivals = 0;
-  #drawn = 0;
+  #views = 0;
 
   constructor(
     private readonly port: Port,
@@ -51,16 +57,17 @@ export class Host {
     this.#traits.value = readTraits(port);
     port.onTrait(life, (name) => this.#traitChanged(name));
     port.onMessage(life, (message, buffers) => this.#receive(message as Message, buffers));
+    this.#tell();
   }
 
   get info(): ReadonlySignal<Info | null> {
     return this.#info;
   }
-  get state(): ReadonlySignal<State> {
-    return this.#state;
+  get states(): ReadonlySignal<readonly State[]> {
+    return this.#states;
   }
-  get drawable(): ReadonlySignal<Drawable | null> {
-    return this.#drawable;
+  get drawables(): ReadonlySignal<readonly (Drawable | null)[]> {
+    return this.#drawables;
   }
   get luts(): ReadonlySignal<Luts> {
     return this.#luts;
@@ -73,9 +80,17 @@ export class Host {
     return this.#traits;
   }
 
-  /** Says hello, once: messages that came before the page listened are lost, so the page asks. */
-  open(): void {
-    if (this.#greeted) return;
+  /**
+   * A view begins. The first one says hello: messages that came before the page listened are lost, so the page
+   * asks. When the last one has ended, the kernel hears it, and lets go of what nobody else holds.
+   */
+  open(view: AbortSignal): void {
+    this.#views++;
+    view.addEventListener("abort", () => this.#left(), { once: true });
+    if (this.#greeted) {
+      if (this.#views === 1) this.#sign("here");
+      return;
+    }
     this.#greeted = true;
     void this.#requests.ask("hello", { have: hashes() }).then((answer) => {
       this.#report(answer);
@@ -83,28 +98,70 @@ export class Host {
     });
   }
 
+  #left(): void {
+    this.#views--;
+    // A cell that is moved ends its view and begins another one.
+    const timer = setTimeout(() => {
+      if (this.#views === 0) this.#sign("bye");
+    }, MOVING);
+    this.life.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  }
+
+  /** Says something that needs no answer, if there is anybody to hear it. */
+  #sign(request: "here" | "bye"): void {
+    if (!this.life.aborted) void this.#requests.ask(request);
+  }
+
   /** Writes traits and sends them in one message. */
   commit(partial: Partial<Traits>): void {
-    this.#traits.value = { ...this.#traits.value, ...partial };
+    this.#take(partial);
     this.port.write(partial);
   }
 
-  request(kind: Act): void {
-    void this.#requests.ask(kind).then((answer) => this.#report(answer));
+  /** Asks the kernel; what was asked about a panel's map is shown with it. */
+  async request(kind: Act, extra: Record<string, unknown> = {}): Promise<Reply> {
+    const reply = await this.#requests.ask(kind, extra);
+    // What goes along with a map is missed where it would stand, and said there.
+    if (kind !== "gradients" && kind !== "predictions") this.#report(reply);
+    if (reply.status === "ok" && reply.result)
+      await this.#enrich(kind, Number(extra.panel ?? 0), reply.result);
+    return reply;
+  }
+
+  async #enrich(kind: Act, panel: number, result: Record<string, unknown>): Promise<void> {
+    const more: Partial<Drawable> = {};
+    if (kind === "predictions") more.predictions = result as unknown as Predictions;
+    else if (kind === "gradients" && typeof result.stack === "string" && (await this.#fetch([result.stack])))
+      more.gradients = blob(result.stack);
+    const seat = this.#seats[panel];
+    if (!seat?.drawable || seat.drawable.result.job !== result.job) return;
+    seat.drawable = { ...seat.drawable, ...more };
+    this.#tell();
   }
 
   #traitChanged(name: keyof Traits): void {
     const value = this.port.get(name);
     if (value === undefined || Object.is(value, this.#traits.value[name])) return;
-    this.#traits.value = { ...this.#traits.value, [name]: value };
+    this.#take({ [name]: value });
+  }
+
+  #take(partial: Partial<Traits>): void {
+    const before = this.#traits.value.compare;
+    batch(() => {
+      this.#traits.value = { ...this.#traits.value, ...partial };
+      if (!partial.compare || partial.compare === before) return;
+      this.#seats = reseated(this.#seats, before, partial.compare);
+      this.#tell();
+    });
   }
 
   #receive(message: Message, buffers: ArrayBufferView[]): void {
-    if ("answer" in message) this.#requests.settle(message);
+    if ("answer" in message) this.#requests.settle(message, buffers);
     else if (message.event === "blob") addPart(message, buffers[0]);
     else if (message.event === "info") this.#takeInfo(message.info);
     else if (message.event === "state") this.#takeState(message.state);
     else if (message.event === "result") void this.#takeResult(message.result);
+    else if (message.event === "roll" && this.#views > 0) this.#sign("here");
   }
 
   #takeInfo(info: Info): void {
@@ -112,26 +169,48 @@ export class Host {
     this.#readLuts(info);
   }
 
+  /** A panel's place; one is made for whatever the kernel tells of, shown once the panel is there. */
+  #seat(panel: number): Seat {
+    while (this.#seats.length <= panel && this.#seats.length < MOST_PANELS) {
+      this.#seats.push(emptySeat());
+    }
+    return this.#seats[Math.min(panel, MOST_PANELS - 1)];
+  }
+
+  /** Lets the views know: a place for each panel, whether something is known of it or not. */
+  #tell(): void {
+    const count = Math.min(MOST_PANELS, 1 + this.#traits.value.compare.length);
+    const seats = Array.from({ length: count }, (_, panel) => this.#seat(panel));
+    batch(() => {
+      this.#states.value = seats.map(({ state }) => state);
+      this.#drawables.value = seats.map(({ drawable }) => drawable);
+    });
+  }
+
   #takeState(state: State): void {
-    if (state.job < this.#newestJob) return;
-    this.#newestJob = state.job;
-    this.#state.value = state;
+    const seat = this.#seat(state.panel ?? 0);
+    if (state.job < seat.newestJob) return;
+    seat.newestJob = state.job;
+    seat.state = state;
     if (state.phase === "running") this.#problem.value = null;
+    this.#tell();
   }
 
   /** Draws a result when its arrays are here; asks again for those that were lost. */
   async #takeResult(result: Result): Promise<void> {
-    if (result.job < this.#newestJob) return;
-    this.#newestJob = result.job;
-    const arrival = ++this.#arrivals;
+    const seat = this.#seat(result.panel ?? 0);
+    if (result.job < seat.newestJob) return;
+    seat.newestJob = result.job;
+    const arrival = ++seat.arrivals;
     if (!(await this.#fetch(needs(result)))) return;
-    if (this.life.aborted || result.job < this.#newestJob || arrival < this.#drawn) return;
+    if (this.life.aborted || result.job < seat.newestJob || arrival < seat.drawn) return;
     const drawable = assemble(result);
     if (!drawable) return;
-    this.#drawn = arrival;
-    this.#pin(result);
+    seat.drawn = arrival;
+    seat.drawable = drawable;
+    this.#pin();
     batch(() => {
-      this.#drawable.value = drawable;
+      this.#tell();
       if (this.#info.value) this.#readLuts(this.#info.value);
     });
   }
@@ -161,8 +240,9 @@ export class Host {
     if (Object.keys(luts).length > Object.keys(this.#luts.value).length) this.#luts.value = luts;
   }
 
-  #pin(result: Result): void {
-    this.#claim.pinned = new Set([...needs(result), ...Object.values(this.#info.value?.luts ?? {})]);
+  #pin(): void {
+    const shown = this.#seats.flatMap(({ drawable }) => (drawable ? needs(drawable.result) : []));
+    this.#claim.pinned = new Set([...shown, ...Object.values(this.#info.value?.luts ?? {})]);
   }
 
   #report(answer: Answer): void {

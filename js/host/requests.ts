@@ -1,10 +1,9 @@
 /** Requests to the kernel: each has an id and gets exactly one answer. */
 
-export interface Answer {
-  answer: string;
-  status: "ok" | "error" | "cancelled";
-  error?: { type: string; message: string };
-}
+import type { Answer } from "../lib/wire.js";
+
+/** What came with an answer: bytes of a file, for example. */
+export type Reply = Answer & { buffers: ArrayBufferView[] };
 
 const GONE = {
   type: "NoKernel",
@@ -12,7 +11,7 @@ const GONE = {
 };
 
 export class Requests {
-  readonly #open = new Map<string, (answer: Answer) => void>();
+  readonly #open = new Map<string, (answer: Reply) => void>();
 
   constructor(
     private readonly send: (message: object) => void,
@@ -22,7 +21,7 @@ export class Requests {
   }
 
   /** Resolves with the kernel's answer, or as cancelled when the page lets go first. */
-  ask(request: string, extra: object = {}): Promise<Answer> {
+  ask(request: string, extra: object = {}): Promise<Reply> {
     const id = newId();
     return new Promise((resolve) => {
       this.#open.set(id, resolve);
@@ -36,16 +35,16 @@ export class Requests {
   }
 
   /** `false` for an answer to nothing: a second one, or another page's. */
-  settle(answer: Answer): boolean {
+  settle(answer: Answer, buffers: ArrayBufferView[] = []): boolean {
     const resolve = this.#open.get(answer.answer);
     if (!resolve) return false;
     this.#open.delete(answer.answer);
-    resolve(answer);
+    resolve({ ...answer, buffers });
     return true;
   }
 
   #cancelAll(): void {
-    for (const [id, resolve] of this.#open) resolve({ answer: id, status: "cancelled" });
+    for (const [id, resolve] of this.#open) resolve({ answer: id, status: "cancelled", buffers: [] });
     this.#open.clear();
   }
 }

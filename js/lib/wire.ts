@@ -4,7 +4,9 @@
  */
 
 export type Sign = "both" | "positive" | "negative" | "absolute";
-export type Overlay = "blend" | "map";
+export type Overlay = "blend" | "map" | "multiply" | "contour";
+/** What the map shows at alpha: the sum so far, or the gradient at that point. */
+export type Along = "cumulative" | "gradient";
 export type Theme = "auto" | "light" | "dark";
 export type Output = "logit" | "probability" | "log_probability" | "margin";
 export type Target = number | null | { callable: string };
@@ -15,10 +17,26 @@ export interface Baseline {
   level?: number;
   sigma?: number;
   seed?: number;
+  /** Of a painted one: filled from `fill` inside, from `rest` outside; `null` is the picture itself. */
+  region?: Region;
+  fill?: Baseline;
+  rest?: Baseline | null;
+  /** Of an average: its members. */
+  of?: Baseline[];
 }
 
-/** View state that Python knows: small, JSON, one trait each. */
-export interface Traits {
+/** Part of a picture: a rectangle in pixels, or a brush mask on a coarse grid, one bit a cell. */
+export type Region = { rect: [number, number, number, number] } | { cells: [number, number]; bits: string };
+
+/** One scale for each unit. */
+export interface Scale {
+  mode: "auto" | "fixed" | "each";
+  /** By unit; "*" stands for all. */
+  limits: Record<string, number>;
+}
+
+/** What is asked of the kernel. */
+export interface Question {
   method: string;
   params: Params;
   n_steps: number;
@@ -28,15 +46,37 @@ export interface Traits {
   output: Output;
   layer: string | null;
   index: number;
+  /** A region that is filled from a baseline before anything is computed. */
+  occlusion: { region: Region; fill: Baseline } | null;
+}
+
+/** A further panel: where its question differs from the lead's, or what it is made of. */
+export type PanelSpec =
+  | (Partial<Question> & { model?: number })
+  | { difference: [number, number] }
+  | { average: number[] };
+
+/** View state that Python knows: small, JSON, one trait each. */
+export interface Traits extends Question {
+  /** Panels beside the lead. */
+  compare: PanelSpec[];
+  /** The active panel, 0 the lead. */
+  panel: number;
   alpha: number;
+  along: Along;
   opacity: number;
   threshold: number;
   sign: Sign;
   overlay: Overlay;
-  /** `null` is the automatic limit; a number is a locked one. */
-  scale: number | null;
+  /** Standard deviation in pixels of the model's input. */
+  smoothing: number;
+  scale: Scale;
   colormap: string;
+  /** Factor, and the centre as shares of width and height. */
+  zoom: [number, number, number];
+  region: Region | null;
   theme: Theme;
+  mode: "full" | "guided";
 }
 
 export const DEFAULTS: Readonly<Traits> = {
@@ -48,15 +88,38 @@ export const DEFAULTS: Readonly<Traits> = {
   output: "logit",
   layer: null,
   index: 0,
+  occlusion: null,
+  compare: [],
+  panel: 0,
   alpha: 1,
+  along: "cumulative",
   opacity: 0.85,
   threshold: 1,
   sign: "both",
   overlay: "blend",
-  scale: null,
+  smoothing: 0,
+  scale: { mode: "auto", limits: {} },
   colormap: "diverging",
+  zoom: [1, 0.5, 0.5],
+  region: null,
   theme: "auto",
+  mode: "full",
 };
+
+/** Traits whose change asks the kernel; a panel may have its own value of each. */
+export const QUESTION = [
+  "method",
+  "params",
+  "n_steps",
+  "baseline",
+  "target",
+  "output",
+  "layer",
+  "index",
+  "occlusion",
+] as const satisfies readonly (keyof Question)[];
+
+export const MOST_PANELS = 6;
 
 export interface Control {
   name: string;
@@ -78,6 +141,24 @@ export interface MethodInfo {
   uses_baseline: boolean;
   uses_steps: boolean;
   summary: string;
+  card?: Card | null;
+}
+
+/** What a reader of a method's maps should know. */
+export interface Card {
+  shows: string;
+  assumes: string;
+  costs: string;
+  fails: string;
+  reference: string;
+}
+
+export interface ModelInfo {
+  name: string;
+  device: string;
+  labels: string[];
+  layers: string[];
+  preprocessing: string;
 }
 
 export interface BaselineInfo {
@@ -89,21 +170,44 @@ export interface BaselineInfo {
 /** What the kernel can do; sent once. */
 export interface Info {
   methods: MethodInfo[];
-  labels: string[];
-  layers: string[];
   baselines: BaselineInfo[];
   images: number;
   outputs: Output[];
   luts: Record<string, string>;
-  model: string;
-  device: string;
-  preprocessing: string;
+  models: ModelInfo[];
+  version: string;
+  /** A page without a kernel: looks work, questions do not. */
+  offline?: boolean;
 }
 
 /** What a page may ask of the kernel beside its data; "run" asks the same question again. */
-export type Act = "cancel" | "refine" | "run";
+export type Act = "cancel" | "refine" | "run" | "gradients" | "predictions" | "export";
+
+export interface Failure {
+  type: string;
+  message: string;
+}
+
+/** The kernel's answer to a request. */
+export interface Answer {
+  answer: string;
+  status: "ok" | "error" | "cancelled";
+  result?: Record<string, unknown>;
+  error?: Failure;
+}
+
+/** Probabilities along the path: a row for each alpha, a column for each class that is ever among the first. */
+export interface Predictions {
+  job: number;
+  alphas: number[];
+  indices: number[];
+  labels: string[];
+  p: number[][];
+}
 
 export interface State {
+  /** Of which panel this is told. */
+  panel: number;
   phase: "idle" | "running" | "done" | "error" | "cancelled";
   job: number;
   done: number;
@@ -114,6 +218,7 @@ export interface State {
 }
 
 export const IDLE: Readonly<State> = {
+  panel: 0,
   phase: "idle",
   job: 0,
   done: 0,
@@ -148,6 +253,9 @@ export interface Completeness {
 }
 
 export interface Result {
+  panel: number;
+  /** Index of the model. */
+  model: number;
   job: number;
   stage: "preview" | "partial" | "final" | "cancelled";
   method: string;
@@ -193,6 +301,9 @@ export interface Drawable {
   map: Blob;
   /** Cumulative maps, one after the other, and the picture at alpha = 0. */
   path: null | { stack: Blob; baseline: Uint8Array };
+  /** Gradients at the same points of the path, once they were asked for. */
+  gradients?: Blob;
+  predictions?: Predictions;
 }
 
 export type Luts = Readonly<Record<string, Uint8Array>>;

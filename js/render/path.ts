@@ -1,6 +1,6 @@
 /** What a path looks like at alpha: the input on the way there, and the map as far as it has grown. */
 import { lastAtMost } from "../lib/select.js";
-import type { Drawable, PathResult, Result } from "../lib/wire.js";
+import type { Blob, Drawable, PathResult, Result } from "../lib/wire.js";
 
 /** The picture between baseline and input, as RGBA: `floor(b + (p - b) * alpha + 0.5)`. */
 export function paintInput(
@@ -31,18 +31,62 @@ export function cumulativeAt(drawable: Drawable, alpha: number, out: Float64Arra
   }
   const { alphas } = result.path;
   const n = out.length;
-  const { data, scale } = path.stack;
   const before = lastAtMost(alphas, alpha);
   const last = before === alphas.length - 1;
   const from = before < 0 ? 0 : alphas[before];
   const to = last ? 1 : alphas[before + 1];
-  const t = to > from ? (alpha - from) / (to - from) : 0;
-  const after = last ? map.data : data;
-  const afterScale = (last ? map.scale : scale) * t;
-  const afterAt = last ? 0 : (before + 1) * n;
-  const beforeScale = before < 0 ? 0 : scale * (1 - t);
-  const beforeAt = before < 0 ? 0 : before * n;
-  for (let i = 0; i < n; i++) out[i] = data[beforeAt + i] * beforeScale + after[afterAt + i] * afterScale;
+  const start = before < 0 ? null : { blob: path.stack, at: before * n };
+  const end = last ? { blob: map, at: 0 } : { blob: path.stack, at: (before + 1) * n };
+  mix(start, end, to > from ? (alpha - from) / (to - from) : 0, out);
+}
+
+/**
+ * The gradient at alpha, linear between the kept nodes; beyond the first or last of them, its own. `false`, and
+ * nothing written, where the gradients are not here.
+ */
+export function gradientAt(drawable: Drawable, alpha: number, out: Float64Array): boolean {
+  const { gradients, result } = drawable;
+  if (!gradients || !result.path) return false;
+  const { alphas } = result.path;
+  const n = out.length;
+  const last = alphas.length - 1;
+  const before = lastAtMost(alphas, alpha);
+  const after = Math.min(before + 1, last);
+  const span = alphas[after] - alphas[before];
+  const t = span > 0 ? Math.max(0, (alpha - alphas[before]) / span) : 0;
+  mix({ blob: gradients, at: before * n }, { blob: gradients, at: after * n }, t, out);
+  return true;
+}
+
+/** What a gradient is measured in, where the attribution is measured in `unit`. */
+export const gradientUnit = (unit: string) => `${unit || "score"} per unit of input`;
+
+/** At most this many gradients, spread over the path, make the automatic limit of all of them. */
+const LOOKED_AT = 8;
+
+/** Indices of the maps of a path whose values make its automatic limit. */
+export function lookedAt(n: number): number[] {
+  if (n <= LOOKED_AT) return Array.from({ length: n }, (_, i) => i);
+  return Array.from({ length: LOOKED_AT }, (_, i) => Math.floor((i * (n - 1)) / (LOOKED_AT - 1) + 0.5));
+}
+
+interface MapAt {
+  blob: Blob;
+  /** Of its first value. */
+  at: number;
+}
+
+/** `(1 - t) start + t end`, in the order of `saliscope/render/along.py`; no start stands for zero. */
+function mix(start: MapAt | null, end: MapAt, t: number, out: Float64Array): void {
+  const { data, scale } = end.blob;
+  if (!start) {
+    for (let i = 0; i < out.length; i++) out[i] = data[end.at + i] * scale * t;
+    return;
+  }
+  const { data: first, scale: own } = start.blob;
+  for (let i = 0; i < out.length; i++) {
+    out[i] = first[start.at + i] * own * (1 - t) + data[end.at + i] * scale * t;
+  }
 }
 
 export interface Series {

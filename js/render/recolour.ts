@@ -40,16 +40,38 @@ export class Recolour {
   readonly painted: Painted = { clipped: 0, cut: 0 };
   #shown = new Float64Array(0);
   #order = new Float64Array(0);
+  #grey: Uint8Array = new Uint8Array(0);
+  #greyOf: Uint8Array | null = null;
 
-  /**
-   * Writes RGBA into `out`.
-   *
-   * `grey` is the underlay, one byte a pixel (see `toGrey`); `values` are the attributions.
-   */
-  paint(out: Uint8ClampedArray, grey: Uint8Array, values: Float64Array, signed: boolean, look: Look): void {
+  /** The attributions of the last `paint` after sign and threshold: what contours are drawn of. */
+  get shown(): Float64Array {
+    return this.#shown;
+  }
+
+  /** Writes RGBA into `out`; `picture` is RGB, `values` are the attributions, smoothed where that is wanted. */
+  paint(
+    out: Uint8ClampedArray,
+    picture: Uint8Array,
+    values: Float64Array,
+    signed: boolean,
+    look: Look,
+  ): void {
+    if (picture.length !== 3 * values.length) {
+      throw new RangeError(`${picture.length} bytes are no RGB picture of ${values.length} pixels.`);
+    }
     const shown = this.#prepare(values, signed, look);
     if (look.overlay === "map") paintMap(out, shown, look);
-    else paintBlend(out, shown, grey, look);
+    else if (look.overlay === "multiply") paintMultiply(out, shown, picture, look);
+    else if (look.overlay === "contour") paintPlain(out, picture);
+    else paintBlend(out, shown, this.#greyFor(picture), look);
+  }
+
+  #greyFor(picture: Uint8Array): Uint8Array {
+    if (this.#greyOf !== picture) {
+      this.#grey = toGrey(picture);
+      this.#greyOf = picture;
+    }
+    return this.#grey;
   }
 
   /** Sign and threshold applied, and the two numbers that the legend prints. */
@@ -108,6 +130,29 @@ function paintMap(out: Uint8ClampedArray, shown: Float64Array, look: Look): void
     out[o] = Math.floor(r + (lut[colour] - r) * opacity + 0.5);
     out[o + 1] = Math.floor(g + (lut[colour + 1] - g) * opacity + 0.5);
     out[o + 2] = Math.floor(b + (lut[colour + 2] - b) * opacity + 0.5);
+    out[o + 3] = 255;
+  }
+}
+
+/** The picture in its colours, dark where the map is weak: at full opacity, zero is black. */
+function paintMultiply(out: Uint8ClampedArray, shown: Float64Array, picture: Uint8Array, look: Look): void {
+  const { limit, opacity } = look;
+  const rest = 1 - opacity;
+  for (let i = 0, o = 0, p = 0; i < shown.length; i++, o += 4, p += 3) {
+    const w = rest + opacity * Math.abs(unit(shown[i], limit));
+    out[o] = Math.floor(picture[p] * w + 0.5);
+    out[o + 1] = Math.floor(picture[p + 1] * w + 0.5);
+    out[o + 2] = Math.floor(picture[p + 2] * w + 0.5);
+    out[o + 3] = 255;
+  }
+}
+
+/** The picture as it is; lines are laid over it. */
+function paintPlain(out: Uint8ClampedArray, picture: Uint8Array): void {
+  for (let o = 0, p = 0; p < picture.length; o += 4, p += 3) {
+    out[o] = picture[p];
+    out[o + 1] = picture[p + 1];
+    out[o + 2] = picture[p + 2];
     out[o + 3] = 255;
   }
 }

@@ -2,6 +2,7 @@
 /** The whole widget against the demo's kernel: what is sent, and what is shown. */
 import { describe, expect, test, vi } from "vitest";
 import { labels } from "../demo/made_up.js";
+import type { Traits } from "../lib/wire.js";
 import { Surface } from "../render/canvas.js";
 import { drag, frame, open, pictures, pixels, press, release } from "./page.js";
 
@@ -177,8 +178,9 @@ describe("what is shown", () => {
   test("the scale locks at what is shown, and lets go", async () => {
     const { kernel, get } = await open();
     get("scale-lock").click();
-    expect(kernel.get("scale")).toBeGreaterThan(0);
+    const { mode, limits } = kernel.get("scale") as Traits["scale"];
+    expect([mode, limits.logit > 0]).toEqual(["fixed", true]);
     get("scale-lock").click();
-    expect(kernel.get("scale")).toBeNull();
+    expect(kernel.get("scale")).toEqual({ mode: "auto", limits: {} });
   });
 });

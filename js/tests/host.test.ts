@@ -21,8 +21,8 @@ afterEach(() => life.abort());
 describe("requests", () => {
   test("hello goes out once, with the blobs that the page has", () => {
     deliverBlobs(port);
-    host.open();
-    host.open();
+    host.open(life.signal);
+    host.open(life.signal);
     expect(port.sent).toHaveLength(1);
     expect(port.sent[0]).toMatchObject({ request: "hello", have: ["picture", "map"] });
     expect(port.sent[0].id).toMatch(/^[0-9a-f]{32}$/);
@@ -76,7 +76,7 @@ describe("results", () => {
     deliverBlobs(port);
     port.result();
     await settle();
-    const drawable = host.drawable.value;
+    const drawable = host.drawables.value[0];
     expect([drawable?.width, drawable?.height]).toEqual([2, 1]);
     expect([...(drawable?.map.data ?? [])]).toEqual([1, -1]);
     expect(port.sent).toEqual([]);
@@ -86,11 +86,11 @@ describe("results", () => {
     port.blob("picture", new Uint8Array(6), [1, 2, 3]);
     port.result();
     expect(port.sent).toMatchObject([{ request: "blobs", hashes: ["map"] }]);
-    expect(host.drawable.value).toBeNull();
+    expect(host.drawables.value[0]).toBeNull();
     deliverBlobs(port);
     port.answer("blobs");
     await settle();
-    expect(host.drawable.value?.result.map).toBe("map");
+    expect(host.drawables.value[0]?.result.map).toBe("map");
   });
 
   test("a blob that is gone for good leaves the last picture and says so", async () => {
@@ -100,7 +100,7 @@ describe("results", () => {
     port.result({ job: 2, map: "gone" });
     port.answer("blobs");
     await settle();
-    expect(host.drawable.value?.result.job).toBe(1);
+    expect(host.drawables.value[0]?.result.job).toBe(1);
     expect(host.problem.value).toContain("no longer has the data");
   });
 
@@ -117,11 +117,11 @@ describe("results", () => {
     port.result({ job: 4 });
     port.state({ job: 4, text: "old" });
     await settle();
-    expect(host.drawable.value).toBeNull();
-    expect(host.state.value).toMatchObject({ job: 5, text: "" });
+    expect(host.drawables.value[0]).toBeNull();
+    expect(host.states.value[0]).toMatchObject({ job: 5, text: "" });
     port.result({ job: 5 });
     await settle();
-    expect(host.drawable.value?.result.job).toBe(5);
+    expect(host.drawables.value[0]?.result.job).toBe(5);
   });
 
   test("a preview that waited for its blob does not replace the later result", async () => {
@@ -132,7 +132,7 @@ describe("results", () => {
     port.blob("late", new Uint16Array(2), [1, 2]);
     port.answer("blobs");
     await settle();
-    expect(host.drawable.value?.result.stage).toBe("final");
+    expect(host.drawables.value[0]?.result.stage).toBe("final");
   });
 
   test("a job that ended while its blob was fetched is not drawn", async () => {
@@ -142,11 +142,11 @@ describe("results", () => {
     deliverBlobs(port);
     port.answer("blobs");
     await settle();
-    expect(host.drawable.value).toBeNull();
+    expect(host.drawables.value[0]).toBeNull();
   });
 
   test("colour maps come with the info, or are asked for after the hello", async () => {
-    host.open();
+    host.open(life.signal);
     port.deliver({ event: "info", info: INFO });
     expect(host.luts.value).toEqual({});
     port.answer("hello");
@@ -167,6 +167,59 @@ describe("traits", () => {
     host.commit({ alpha: 0.5, sign: "positive" });
     expect(port.written).toEqual([{ alpha: 0.5, sign: "positive" }]);
     expect(host.traits.value).toMatchObject({ alpha: 0.5, sign: "positive" });
+  });
+});
+
+describe("panels", () => {
+  const shown = () => host.drawables.value.map((drawable) => drawable?.result.title ?? null);
+  const three = async () => {
+    deliverBlobs(port);
+    host.commit({ compare: [{ method: "a" }, { method: "b" }] });
+    for (const [panel, title] of ["lead", "A", "B"].entries()) port.result({ panel, title, job: 3 - panel });
+    await settle();
+    expect(shown()).toEqual(["lead", "A", "B"]);
+  };
+
+  test("one that moves up takes its picture along, and what was on its way to the old one is not for it", async () => {
+    await three();
+    port.state({ panel: 1, job: 8 });
+    host.commit({ compare: [{ method: "b" }] });
+    expect(shown()).toEqual(["lead", "B"]);
+    port.result({ panel: 1, title: "late", job: 7 });
+    await settle();
+    expect(shown()).toEqual(["lead", "B"]);
+    port.result({ panel: 1, title: "B again", job: 9 });
+    await settle();
+    expect(shown()).toEqual(["lead", "B again"]);
+  });
+
+  test("a place that was given up is empty when it is taken again", async () => {
+    await three();
+    host.commit({ compare: [{ method: "a" }] });
+    host.commit({ compare: [{ method: "a" }, { method: "c" }] });
+    expect(shown()).toEqual(["lead", "A", null]);
+  });
+
+  test("an edited question keeps its old picture until the answer comes", async () => {
+    await three();
+    host.commit({ compare: [{ method: "c" }, { method: "b" }] });
+    expect(shown()).toEqual(["lead", "A", "B"]);
+  });
+
+  test("news of a panel may come before the panel", async () => {
+    deliverBlobs(port);
+    port.result({ panel: 1, title: "A" });
+    await settle();
+    expect(shown()).toEqual([null]);
+    port.values.compare = [{ method: "a" }];
+    port.change("compare");
+    expect(shown()).toEqual([null, "A"]);
+  });
+
+  test("a result and a state are of one panel only", async () => {
+    await three();
+    port.state({ panel: 2, job: 9, text: "of B" });
+    expect(host.states.value.map(({ text }) => text)).toEqual(["", "", "of B"]);
   });
 });
 
@@ -208,7 +261,7 @@ describe("the blob store", () => {
 });
 
 test("the end releases every listener and settles every request", async () => {
-  host.open();
+  host.open(life.signal);
   expect(port.listening).toBe(2);
   life.abort();
   await settle();
@@ -216,5 +269,5 @@ test("the end releases every listener and settles every request", async () => {
   deliverBlobs(port);
   port.result();
   await settle();
-  expect(host.drawable.value).toBeNull();
+  expect(host.drawables.value[0]).toBeNull();
 });

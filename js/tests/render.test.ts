@@ -26,7 +26,7 @@ function paint(values: number[], more: Partial<Look> = {}, signed = true, grey =
   const out = new Uint8ClampedArray(4 * values.length);
   recolour.paint(
     out,
-    new Uint8Array(values.length).fill(grey),
+    new Uint8Array(3 * values.length).fill(grey),
     Float64Array.from(values),
     signed,
     look(more),
@@ -87,6 +87,37 @@ describe("colours", () => {
     expect(paint([2, -3, 1, 0]).clipped).toBe(0.5);
   });
 
+  test("multiplied, the picture is dark where the map is weak", () => {
+    const { out } = paint([0, -0.5, 2], { overlay: "multiply", opacity: 0.8 });
+    expect(out.filter((_, i) => i % 4 === 0)).toEqual([20, 60, 100]);
+  });
+
+  test("under contours the picture is as it is, and what they are drawn of is kept", () => {
+    const recolour = new Recolour();
+    const out = new Uint8ClampedArray(8);
+    const picture = Uint8Array.of(1, 2, 3, 4, 5, 6);
+    const values = Float64Array.of(-0.5, 0.25);
+    recolour.paint(out, picture, values, true, look({ overlay: "contour", sign: "positive" }));
+    expect([...out]).toEqual([1, 2, 3, 255, 4, 5, 6, 255]);
+    expect([...recolour.shown]).toEqual([0, 0.25]);
+  });
+
+  test("the grey of a new picture is its own", () => {
+    const recolour = new Recolour();
+    const out = new Uint8ClampedArray(4);
+    for (const level of [10, 200]) {
+      const picture = new Uint8Array(3).fill(level);
+      recolour.paint(out, picture, Float64Array.of(0), true, look({ overlay: "blend" }));
+      expect(out[0]).toBe(level);
+    }
+  });
+
+  test("a picture of another size is refused", () => {
+    const out = new Uint8ClampedArray(4);
+    const wrong = () => new Recolour().paint(out, new Uint8Array(1), new Float64Array(1), true, look());
+    expect(wrong).toThrow(RangeError);
+  });
+
   test("grey is integer luma", () => {
     expect([...toGrey(new Uint8Array([255, 255, 255, 255, 0, 0, 0, 0, 255, 10, 20, 30]))]).toEqual([
       255, 77, 29, 18,
@@ -103,7 +134,6 @@ interface Golden {
   scale: number;
   signed: boolean;
   limit: number;
-  lut: number[];
   opacity: number;
   threshold: number;
   sign: Sign;
@@ -114,18 +144,18 @@ interface Golden {
 const GOLDEN = "tests/wire/golden.json";
 
 describe.skipIf(!existsSync(GOLDEN))("the pixels that Python computed", () => {
-  const cases: Golden[] = existsSync(GOLDEN) ? JSON.parse(readFileSync(GOLDEN, "utf8")).cases : [];
+  const golden = existsSync(GOLDEN) ? JSON.parse(readFileSync(GOLDEN, "utf8")) : { cases: [], lut: [] };
+  const cases: Golden[] = golden.cases;
+  const lut = Uint8Array.from(golden.lut as number[]);
 
   test("there are some", () => expect(cases.length).toBeGreaterThan(0));
 
-  test.each(cases)("$name", (golden) => {
-    const half = new Uint8Array(Uint16Array.from(golden.map_f16).buffer);
-    const values = Float64Array.from(decodeFloat16(half), (value) => value * golden.scale);
+  test.each(cases)("$name", (one) => {
+    const half = new Uint8Array(Uint16Array.from(one.map_f16).buffer);
+    const values = Float64Array.from(decodeFloat16(half), (value) => value * one.scale);
     const out = new Uint8ClampedArray(4 * values.length);
-    const grey = toGrey(Uint8Array.from(golden.picture));
-    const settings = { ...golden, lut: Uint8Array.from(golden.lut) };
-    new Recolour().paint(out, grey, values, golden.signed, settings);
-    expect([...out].filter((_, i) => i % 4 < 3)).toEqual(golden.expected);
+    new Recolour().paint(out, Uint8Array.from(one.picture), values, one.signed, { ...one, lut });
+    expect([...out].filter((_, i) => i % 4 < 3)).toEqual(one.expected);
   });
 });
 

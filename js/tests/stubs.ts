@@ -56,9 +56,20 @@ export class StubPort implements Port {
   }
 }
 
-export const STATE: State = { phase: "running", job: 1, done: 0, total: 4, text: "", eta: null, error: null };
+export const STATE: State = {
+  panel: 0,
+  phase: "running",
+  job: 1,
+  done: 0,
+  total: 4,
+  text: "",
+  eta: null,
+  error: null,
+};
 
 export const RESULT: Result = {
+  panel: 0,
+  model: 0,
   job: 1,
   stage: "final",
   method: "saliency",
@@ -86,15 +97,12 @@ export const RESULT: Result = {
 
 export const INFO: Info = {
   methods: [],
-  labels: ["fox", "owl"],
-  layers: [],
   baselines: [],
   images: 1,
   outputs: ["logit"],
   luts: { diverging: "lut" },
-  model: "Net",
-  device: "cpu",
-  preprocessing: "",
+  models: [{ name: "Net", device: "cpu", labels: ["fox", "owl"], layers: [], preprocessing: "" }],
+  version: "0",
 };
 
 /** Picture and map of two pixels. */

@@ -9,6 +9,8 @@ export interface Option<T extends string> {
   testid?: string;
   /** Class of a small swatch before the label. */
   swatch?: string;
+  /** Background of a strip that stands for the label. */
+  strip?: string;
 }
 
 export interface ChoiceProps<T extends string> {
@@ -43,7 +45,7 @@ export function segmented<T extends string>(props: ChoiceProps<T>, look = "segme
         data-testid=${option.testid ?? nothing}
         @click=${() => props.onChange(option.value)}
       >
-        ${option.swatch ? html`<i class="swatch ${option.swatch}"></i>` : nothing}${option.label}
+        ${option.swatch ? html`<i class="swatch ${option.swatch}"></i>` : nothing}${option.strip ? html`<i class="strip" style="background: ${option.strip}"></i>` : nothing}${option.label}
       </button>`,
     )}
   </div>`;

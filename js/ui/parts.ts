@@ -1,10 +1,12 @@
 /** The small ones: toggle, icon button, collapsible section, progress with cancel. */
 import { html, nothing, type TemplateResult } from "lit-html";
+import { live } from "lit-html/directives/live.js";
 
 export interface ToggleProps {
   label: string;
   on: boolean;
   testid?: string;
+  disabled?: boolean;
   onChange(on: boolean): void;
 }
 
@@ -14,7 +16,8 @@ export function toggle(props: ToggleProps): TemplateResult {
       type="checkbox"
       role="switch"
       data-testid=${props.testid ?? nothing}
-      .checked=${props.on}
+      .checked=${live(props.on)}
+      ?disabled=${props.disabled}
       @change=${(event: Event) => props.onChange((event.target as HTMLInputElement).checked)}
     />
     <span>${props.label}</span>

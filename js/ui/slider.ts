@@ -102,7 +102,7 @@ function shown(props: SliderProps): string {
   if (props.percent) return `${Math.round(props.value * 1000) / 10}\u00a0%`;
   const text = props.integer
     ? String(Math.round(props.value))
-    : props.log || !props.reset
+    : props.log || props.reset === undefined
       ? number(props.value)
       : onGrid(props.value, props.step);
   return props.unit ? `${text}\u00a0${props.unit}` : text;

@@ -19,18 +19,24 @@ from saliscope.errors import (
     ModelError,
     NotDefinedError,
     OutOfMemoryError,
+    RecordError,
     SaliscopeError,
     TargetError,
 )
+from saliscope.version import __version__
 
 if TYPE_CHECKING:
     from saliscope import attribution, demo, render
     from saliscope.attribution import baselines
+    from saliscope.attribution.knobs import knob
+    from saliscope.attribution.own import method
     from saliscope.core.borrow import borrow
     from saliscope.core.targets import Target
+    from saliscope.records.files import load, save
+    from saliscope.records.record import Record
+    from saliscope.records.replay import Replay, replay
+    from saliscope.render.scale import Scale
     from saliscope.widgets.saliency import SaliencyExplorer
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BaselineError",
@@ -40,8 +46,12 @@ __all__ = [
     "ModelError",
     "NotDefinedError",
     "OutOfMemoryError",
+    "Record",
+    "RecordError",
+    "Replay",
     "SaliencyExplorer",
     "SaliscopeError",
+    "Scale",
     "Target",
     "TargetError",
     "__version__",
@@ -50,18 +60,31 @@ __all__ = [
     "borrow",
     "demo",
     "errors",
+    "knob",
+    "load",
+    "method",
     "render",
+    "replay",
+    "save",
 ]
 
 # Public name -> (module, attribute of it); None stands for the module itself.
 _LAZY: dict[str, tuple[str, str | None]] = {
+    "Record": ("saliscope.records.record", "Record"),
+    "Replay": ("saliscope.records.replay", "Replay"),
+    "Scale": ("saliscope.render.scale", "Scale"),
     "SaliencyExplorer": ("saliscope.widgets.saliency", "SaliencyExplorer"),
     "Target": ("saliscope.core.targets", "Target"),
     "attribution": ("saliscope.attribution", None),
     "baselines": ("saliscope.attribution.baselines", None),
     "borrow": ("saliscope.core.borrow", "borrow"),
     "demo": ("saliscope.demo", None),
+    "knob": ("saliscope.attribution.knobs", "knob"),
+    "load": ("saliscope.records.files", "load"),
+    "method": ("saliscope.attribution.own", "method"),
     "render": ("saliscope.render", None),
+    "replay": ("saliscope.records.replay", "replay"),
+    "save": ("saliscope.records.files", "save"),
 }
 
 

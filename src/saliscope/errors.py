@@ -61,5 +61,9 @@ class OutOfMemoryError(SaliscopeError, MemoryError):
     """Not even a chunk of one input fits into memory."""
 
 
+class RecordError(SaliscopeError, ValueError):
+    """A record or a saved attribution that was changed, damaged, is from a newer version, or is none."""
+
+
 class NotDefinedError(SaliscopeError, ValueError):
     """The quantity asked for has no value here, and no number would be honest."""

@@ -58,3 +58,17 @@ def pictures(n: int, channels: int = 2, size: int = 4, seed: int = 1) -> Tensor:
 def relative(a: Tensor, b: Tensor) -> float:
     """L2 distance relative to `b`, in float64."""
     return float((a.double() - b.double()).norm() / b.double().norm())
+
+
+def function_with(**parameters: Any) -> Any:
+    """A function that could become a method; each parameter is a default, or (default, annotation)."""
+    given = {name: value if isinstance(value, tuple) else (value, None) for name, value in parameters.items()}
+    names: dict[str, Any] = {"given": given}
+    texts = [f"{n}{'' if k is None else f': given[{n!r}][1]'}=given[{n!r}][0]" for n, (_, k) in given.items()]
+    exec(f"def made(model, inputs, target, {', '.join(texts)}):\n    return inputs", names)
+    return names["made"]
+
+
+def plain_gradient(model: Any, inputs: Tensor, target: Tensor) -> Tensor:
+    """A user's function that gives the gradient."""
+    return torch.autograd.grad(model(inputs)[:, target].sum(), inputs)[0]

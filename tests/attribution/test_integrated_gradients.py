@@ -79,9 +79,11 @@ def test_the_path_keeps_what_was_computed_on_it(name):
     np.testing.assert_allclose(path.alphas.numpy(), expected, atol=1e-15)
     scores = [network.score(START + alpha * (X - START), 1) for alpha in expected]
     np.testing.assert_allclose(path.scores[:, 0].numpy(), scores, atol=1e-12)
-    for alpha, term in zip(nodes, path.terms[:, 0].numpy(), strict=True):
-        by_hand = (X - START) * network.gradient(START + alpha * (X - START), 1)
-        np.testing.assert_allclose(term, by_hand, atol=1e-12)
+    for alpha, gradient, term in zip(nodes, path.gradients[:, 0], path.terms[:, 0], strict=True):
+        by_hand = network.gradient(START + alpha * (X - START), 1)
+        np.testing.assert_allclose(gradient.numpy(), by_hand, atol=1e-12)
+        np.testing.assert_allclose(term.numpy(), (X - START) * by_hand, atol=1e-12)
+    torch.testing.assert_close(path.difference[0], INPUTS[0] - BASELINE)
     assert torch.equal(path.baseline[0], BASELINE)
     assert path.baseline_score.item() == pytest.approx(network.score(START, 1), abs=1e-12)
 

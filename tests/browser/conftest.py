@@ -4,53 +4,17 @@ Everything is real: server, kernel, browser, mouse and keyboard.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from .explorer import Explorer
-from .lab import PATIENCE, Notebook, Server
-from .watch import Watch
+from .lab import PATIENCE, SETUP, Notebook, Server, open_page
+from .watch import FLAGS, Watch
 
 RESULTS = Path(__file__).parents[2] / "test-results"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SETUP = '''\
-import time
-
-import torch
-import saliscope as sp
-from saliscope import SaliencyExplorer
-from IPython.display import display
-
-model = sp.demo.cnn()
-scenes = sp.demo.scenes(6, seed=1)
-digits = [f"digit {i}" for i in range(10)]
-
-
-class Moody(torch.nn.Module):
-    """The same model, slow or out of order on request."""
-
-    seconds, words = 0.0, None
-
-    def __init__(self):
-        super().__init__()
-        self.inner = model
-
-    def forward(self, x):
-        time.sleep(self.seconds)
-        if self.words:
-            raise ValueError(self.words)
-        return self.inner(x)
-'''
 
 expect.set_options(timeout=PATIENCE)
 
@@ -92,13 +56,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def new_page(browser: Browser) -> Callable[..., Watch]:
     """Open a page that shares nothing with the others."""
-
-    def open_page(**options: object) -> Watch:
-        context = browser.new_context(viewport={"width": 1440, "height": 1100}, **options)
-        context.set_default_timeout(PATIENCE)
-        return Watch(context.new_page())
-
-    return open_page
+    return partial(open_page, browser)
 
 
 @pytest.fixture(scope="session")

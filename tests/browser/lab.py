@@ -14,7 +14,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
-from playwright.sync_api import Locator
+from playwright.sync_api import Browser, Locator
 
 import saliscope
 
@@ -41,6 +41,36 @@ FOLDERS = {
     "IPYTHONDIR": "ipython",
 }
 
+SETUP = '''\
+import time
+
+import torch
+import saliscope as sp
+from saliscope import SaliencyExplorer
+from IPython.display import display
+
+model = sp.demo.cnn()
+scenes = sp.demo.scenes(6, seed=1)
+digits = [f"digit {i}" for i in range(10)]
+
+
+class Moody(torch.nn.Module):
+    """The same model, slow or out of order on request."""
+
+    seconds, words = 0.0, None
+
+    def __init__(self):
+        super().__init__()
+        self.inner = model
+
+    def forward(self, x):
+        time.sleep(self.seconds)
+        if self.words:
+            raise ValueError(self.words)
+        return self.inner(x)
+'''
+"""First cell of a notebook: a model and pictures."""
+
 
 def environment(home: Path) -> dict[str, str]:
     """Keep Jupyter's files in `home`, and its kernels on this package, one core and no network."""
@@ -63,16 +93,28 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def open_page(browser: Browser, **options: Any) -> Watch:
+    """Open a page that shares nothing with the others."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1100}, **options)
+    context.set_default_timeout(PATIENCE)
+    return Watch(context.new_page())
+
+
 class Server:
     """A Jupyter server with its files in `home`, started by `command`."""
 
-    def __init__(self, home: Path, command: Sequence[str] = (sys.executable, "-m", "jupyterlab")) -> None:
+    def __init__(
+        self,
+        home: Path,
+        command: Sequence[str] = (sys.executable, "-m", "jupyterlab"),
+        options: Sequence[str] = (),
+    ) -> None:
         self.root = home / "root"
         self.root.mkdir()
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         self._log = home / "server.log"
         self._process = subprocess.Popen(
-            [*command, *OPTIONS, f"--ServerApp.port={port}", "--ServerApp.port_retries=0"],
+            [*command, *OPTIONS, *options, f"--ServerApp.port={port}", "--ServerApp.port_retries=0"],
             cwd=self.root,
             env=environment(home),
             stdin=subprocess.DEVNULL,

@@ -15,7 +15,8 @@ CELLS = """() => {
 }"""
 STOPS = {
     *("target", "output", "method", "Previous picture", "Next picture", "baseline-black", "steps"),
-    *("param-rule", "play", "alpha", "refine", "opacity", "threshold", "scale", "scale-lock", "colormap"),
+    *("param-rule", "play", "alpha", "refine", "opacity", "threshold", "scale", "scale-lock"),
+    *("smoothing", "peek", "colormap-diverging", "tool-look"),
 }
 
 

@@ -73,7 +73,7 @@ def test_what_python_assigns_reaches_the_page(notebook, explorer):
 def test_what_a_click_does_is_an_attribute(explorer):
     explorer.part("sign").get_by_role("radio").nth(1).click()
     explorer.part("overlay").get_by_role("radio").nth(1).click()
-    explorer.part("colormap").select_option("green_violet")
+    explorer.part("colormap-green_violet").click()
     explorer.part("scale-lock").click()
     limit = explorer.truth().limit
     explorer.part("baseline-blur").click()

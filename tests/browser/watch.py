@@ -9,6 +9,17 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Page, Request, WebSocket
 
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+"""Options of Chromium: no graphics card, and nothing of its own in the network."""
+
 
 class Watch:
     """Listens to a page from its first request on."""
@@ -35,6 +46,13 @@ class Watch:
         """Traits that the page wrote, one entry for each message."""
         data = [message["content"]["data"] for message in self.sent if message["type"] == "comm_msg"]
         return [content["state"] for content in data if content.get("method") == "update"]
+
+    @property
+    def requests(self) -> list[str]:
+        """What the page asked for, one entry for each message: hello, code, cancel ..."""
+        data = [message["content"]["data"] for message in self.sent if message["type"] == "comm_msg"]
+        custom = [content["content"] for content in data if content.get("method") == "custom"]
+        return [content["request"] for content in custom if "request" in content]
 
     def clear(self) -> None:
         """Forget what was said so far; the addresses stay."""

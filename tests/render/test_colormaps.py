@@ -23,6 +23,16 @@ def unevenness(srgb):
     return steps(srgb).max() / steps(srgb).min()
 
 
+def band(srgb):
+    """Smallest and largest step, in units of the mean one."""
+    return steps(srgb).min() / steps(srgb).mean(), steps(srgb).max() / steps(srgb).mean()
+
+
+def apart(seen):
+    """How different equal amounts of both signs look, from a quarter of the limit on."""
+    return np.linalg.norm(cam02_ucs(seen[160:]) - cam02_ucs(seen[96::-1]), axis=1)
+
+
 def imbalance(srgb):
     return np.abs(lightness(srgb) - lightness(srgb)[::-1]).max()
 
@@ -36,6 +46,13 @@ def test_the_reference_agrees_with_the_published_example():
     assert look["h"] == pytest.approx(219.05, abs=0.005)
     assert lightness(np.ones(3)) == pytest.approx(100, abs=1e-6)
     assert WHITE[1] == 100
+
+
+def test_the_reference_agrees_with_colorspacious():
+    colorspacious = pytest.importorskip("colorspacious")
+    srgb = np.random.default_rng(0).random((200, 3))
+    theirs = colorspacious.cspace_convert(srgb, "sRGB1", "CAM02-UCS")
+    np.testing.assert_allclose(cam02_ucs(srgb), theirs, atol=0.1)
 
 
 @pytest.mark.parametrize("name", colormaps.names)
@@ -68,7 +85,14 @@ class TestEveryMap:
         assert imbalance(colours(name)) < 0.5
 
     def test_equal_steps_of_the_value_are_similar_steps_to_the_eye(self, name):
-        assert unevenness(colours(name)) < 2.1
+        least, most = band(colours(name))
+        assert least > 0.75
+        assert most < 1.7
+
+    @pytest.mark.parametrize("kind", ["protan", "deutan"])
+    def test_the_signs_stay_apart_for_the_colour_blind(self, name, kind):
+        srgb = colours(name)
+        assert (apart(as_seen_by(srgb, kind)) / apart(srgb)).min() > 0.7
 
 
 def test_the_default_is_the_most_even_one_and_red_is_positive():
@@ -86,25 +110,39 @@ def test_the_criteria_tell_a_bad_map_from_a_good_one():
     for bad in ("seismic", "bwr"):
         srgb = matplotlib.colormaps[bad](np.linspace(0, 1, 257))[:, :3]
         assert unevenness(srgb) > 4
+        assert band(srgb)[1] > 1.7
         assert imbalance(srgb) > 10
 
 
+def test_maps_that_are_left_out_fail():
+    import colorcet
+
+    def of(curve):
+        return colormaps._with_neutral_zero(colormaps._resampled(getattr(colorcet, curve))) / 255
+
+    for alike in ("CET_D3", "CET_D10", "CET_D12"):
+        assert (apart(as_seen_by(of(alike), "deutan")) / apart(of(alike))).min() < 0.3
+    for unequal in ("CET_D7", "CET_D8", "CET_CBD2"):
+        assert imbalance(of(unequal)) > 10
+    for flat in ("CET_D11", "CET_CBTD1"):
+        assert abs(lightness(of(flat)[0]) - lightness(of(flat)[128])) < 30
+
+
+@pytest.mark.parametrize("name", ["blue_yellow", "blue_yellow_dark"])
 @pytest.mark.parametrize("kind", ["protan", "deutan"])
-def test_the_signs_stay_apart_for_the_colour_blind(kind):
-    srgb = colours("blue_yellow")
-
-    def apart(seen):
-        return np.linalg.norm(cam02_ucs(seen[160:]) - cam02_ucs(seen[96::-1]), axis=1)
-
+def test_blue_and_yellow_look_no_more_alike_to_the_colour_blind(name, kind):
+    srgb = colours(name)
     assert (apart(as_seen_by(srgb, kind)) / apart(srgb)).min() > 0.9
 
 
-def test_the_dark_map_has_a_dark_zero():
-    assert colormaps.lut("diverging_dark")[128].max() < 50
+def test_a_dark_map_has_a_dark_zero_and_a_light_one_is_nearly_paper():
+    for name in ("diverging_dark", "blue_yellow_dark"):
+        assert colormaps.lut(name)[128].max() < 50
+    assert colormaps.lut("diverging_light")[128].min() > 240
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(
-        InputError, match=r"`colormap`: got 'jet'; expected one of 'diverging', 'blue_yellow'"
+        InputError, match=r"`colormap`: got 'jet'; expected one of 'diverging', 'diverging_light'"
     ):
         colormaps.lut("jet")

@@ -7,24 +7,10 @@ import pytest
 from PIL import Image
 
 from saliscope.render import colormaps, typeset
-from saliscope.render.static import Figure, compose, figure_png
-
-
-def figure(height=8, width=8, **change):
-    rng = np.random.default_rng(1)
-    given = {
-        "picture": rng.integers(0, 256, (height, width, 3), dtype=np.uint8),
-        "values": rng.normal(size=(height, width)),
-        "limit": 2.0,
-        "signed": True,
-        "method": "Integrated Gradients",
-        "target_label": "digit 3",
-        "output": "logit",
-        "score": 8.41,
-        "unit": "logit per pixel",
-        "details": ("baseline: black", "32 steps"),
-    }
-    return Figure(**given | change)
+from saliscope.render.overlay import compose
+from saliscope.render.static import figure_png
+from saliscope.specs.region import Region
+from tests.render.screens import cam, screen, shown
 
 
 def drawn(spec):
@@ -41,29 +27,50 @@ def find(pixels, panel):
     return [(y, x) for y, x in rows if (pixels[y : y + height, x : x + width] == panel).all()]
 
 
+def heat(panel, limit=2.0):
+    return compose(panel.picture, panel.values, limit, colormaps.lut(), signed=panel.result.signed)
+
+
+def test_nothing_to_show():
+    assert figure_png(screen(None)) is None
+
+
 def test_picture_and_map_stand_side_by_side_with_square_pixels():
-    spec = figure()
-    image, pixels = drawn(spec)
-    heat = compose(spec.picture, spec.values, 2.0, colormaps.lut())
-    left, right = (np.kron(panel, np.ones((90, 90, 1), np.uint8)) for panel in (spec.picture, heat))
+    panel = shown()
+    image, pixels = drawn(screen(panel))
+    left, right = (np.kron(each, np.ones((90, 90, 1), np.uint8)) for each in (panel.picture, heat(panel)))
     (at_left,), (at_right,) = find(pixels, left), find(pixels, right)
     assert at_left[0] == at_right[0]
     assert at_right[1] - at_left[1] > left.shape[1]
     assert round(image.info["dpi"][0]) == 192
 
 
+def test_several_panels_stand_in_rows_of_three_each_with_its_pixels():
+    panels = [shown(), shown(seed=2), cam(seed=3), shown(seed=4, limit=3.0)]
+    _, pixels = drawn(screen(*panels))
+    blocks = [
+        panels[0].picture,
+        *(heat(each, 2.0 if each.result.unit == "activation" else 3.0) for each in panels),
+    ]
+    places = [find(pixels, np.kron(block, np.ones((70, 70, 1), np.uint8))) for block in blocks]
+    assert [len(found) for found in places] == [1] * 5
+    tops, lefts = zip(*(found[0] for found in places), strict=True)
+    assert tops[0] == tops[1] == tops[2] < tops[3] == tops[4]
+    assert lefts[0] == lefts[3] < lefts[1] == lefts[4] < lefts[2]
+
+
 @pytest.mark.parametrize(
-    ("change", "first", "last"),
+    ("change", "look", "first", "last"),
     [
-        ({}, 0, 256),
-        ({"sign": "positive"}, 128, 256),
-        ({"sign": "negative"}, 0, 128),
-        ({"signed": False}, 128, 256),
+        ({}, {}, 0, 256),
+        ({}, {"sign": "positive"}, 128, 256),
+        ({}, {"sign": "negative"}, 0, 128),
+        ({"signed": False}, {}, 128, 256),
     ],
 )
-def test_the_colour_bar_shows_the_colours_in_use(change, first, last):
+def test_the_colour_bar_shows_the_colours_in_use(change, look, first, last):
     lut = colormaps.lut()
-    _, pixels = drawn(figure(**change))
+    _, pixels = drawn(screen(shown(**change), **look))
     bars = [
         row for row in pixels[-140:] if (row == lut[last]).all(-1).any() and (row == lut[first]).all(-1).any()
     ]
@@ -72,25 +79,78 @@ def test_the_colour_bar_shows_the_colours_in_use(change, first, last):
     assert places[0].min() < places[1].max()
 
 
+def test_there_is_one_colour_bar_for_each_scale():
+    lut = colormaps.lut()
+
+    def bars(*panels, **view):
+        _, pixels = drawn(screen(*panels, **view))
+        # Rows of a bar hold all colours of its warm arm.
+        codes = pixels.astype(int) @ [1 << 16, 1 << 8, 1]
+        warm = lut[150:256:15].astype(int) @ [1 << 16, 1 << 8, 1]
+        return sum(bool(np.isin(warm, row).all()) for row in codes)
+
+    assert bars(shown(), shown(seed=2), overlay="multiply") == 20
+    assert bars(shown(), cam(), overlay="multiply") == 20  # side by side
+    each = {"mode": "each", "limits": {}}
+    assert bars(*(shown(limit=i + 1.0) for i in range(4)), scale=each, overlay="multiply") == 40
+
+
+def test_lines_of_region_and_contours_are_drawn():
+    panel = shown()
+    plain, outlined, contoured = (
+        drawn(screen(panel, overlay="contour", **look))[1]
+        for look in (
+            {"threshold": 1e-9, "sign": "negative"},
+            {"region": Region.of((2, 2, 3, 3))},
+            {"smoothing": 1.0},
+        )
+    )
+    ink = (outlined == (0x1F, 0x23, 0x28)).all(-1).sum() - (plain == (0x1F, 0x23, 0x28)).all(-1).sum()
+    assert ink > 2 * 4 * 270 * 2 * 0.9  # two panels, four sides of 270 pixels, two wide
+    for index in (0, 256):
+        assert (contoured == colormaps.lut()[index]).all(-1).sum() > 500
+
+
 @pytest.mark.parametrize(("height", "width"), [(500, 333), (1, 1), (40, 400), (400, 40), (1000, 1000)])
 def test_any_size_fits_its_panel(height, width):
-    image, pixels = drawn(figure(height, width))
+    image, pixels = drawn(screen(shown(height, width)))
     assert image.width <= 2 * (360 * 2 + 24 + 40)
-    assert image.height <= 2 * (360 + 170)
+    assert image.height <= 2 * (360 + 190)
     assert (pixels[:8] == 255).all()
     assert (pixels[:, -8:] == 255).all()
+    for overlay in ("contour", "multiply"):
+        drawn(
+            screen(
+                shown(height, width), cam(height=height, width=width), overlay=overlay, zoom=(3.0, 0.2, 0.9)
+            )
+        )
+
+
+HOSTILE = "a label $x^2$ that\ngoes on\x00\u202e \u0633\u0644\u0627\u0645 " * 250 + "x" * 10_000
 
 
 def test_long_and_hostile_words_stay_inside():
-    long = "a label that\ngoes on\x00 " * 40
-    spec = figure(method=long, target_label=long, unit=long, details=[long] * 3, colormap="diverging_dark")
-    _, pixels = drawn(spec)
-    assert (pixels[:, -8:] == 255).all()
+    words = {"title": HOSTILE, "target_label": HOSTILE, "unit": HOSTILE, "layer": HOSTILE, "grid": (2, 2)}
+    spec = shown(**words, output=HOSTILE, baseline=HOSTILE, stage="cancelled")
+    for panels in ([spec], [spec, shown(seed=2, baseline=HOSTILE[1:], unit=HOSTILE)]):
+        image, pixels = drawn(screen(*panels, colormap="diverging_dark"))
+        assert (pixels[:, -8:] == 255).all()
+        assert image.height < 2 * 1200
+
+
+def test_a_preview_and_a_refused_panel_are_drawn():
+    same = drawn(screen(shown()))[1]
+    assert (
+        drawn(screen(shown(stage="preview")))[1].shape != same.shape
+        or (drawn(screen(shown(stage="preview")))[1] != same).any()
+    )
+    _, pixels = drawn(screen(shown(), cam(), {"difference": [0, 1]}))
+    assert (pixels == 240).all(-1).sum() > 500**2
 
 
 def test_the_same_figure_gives_the_same_bytes():
-    assert figure_png(figure()) == figure_png(figure())
-    assert figure_png(figure()) != figure_png(figure(score=8.42))
+    assert figure_png(screen(shown())) == figure_png(screen(shown()))
+    assert figure_png(screen(shown())) != figure_png(screen(shown(score=8.42)))
 
 
 @pytest.mark.parametrize(
@@ -122,3 +182,12 @@ def test_lines_are_filled_and_cut_visibly():
     assert all(typeset.width_of(line, 10) <= 200 for line in lines)
     assert typeset.width_of("x" + lines[2], 10) > 200
     assert typeset.shortened("xxx", 10, 1) == "…"
+
+
+def test_a_phrase_longer_than_a_line_is_broken_between_words_but_not_before_its_unit():
+    lines = typeset.wrapped(["a gap that is as large as 12 %", "next"], 10, 138)
+    assert lines == ["a gap that is as large as", "12 %", "next"]
+    endless = typeset.wrapped(["word " * 1000], 10, 100)
+    assert len(endless) == 3
+    assert endless[-1].endswith("…")
+    assert all(typeset.width_of(line, 10) <= 100 for line in endless)

@@ -81,7 +81,7 @@ class TestPictures:
 
         session = Session(Colourful())
         result = session.answer(Saliency())
-        assert session.info()[0].device == "cpu"
+        assert session.info()[0].models[0].device == "cpu"
         assert np.count_nonzero(session.array(result.map)) >= 1
 
     def test_double_precision(self):
@@ -117,7 +117,7 @@ class TestModels:
         result = session.answer(IG, mean_of_class_2)
         assert (result.target, result.target_label) == (None, "mean_of_class_2")
         assert result.probabilities == ()
-        assert session.info()[0].labels == ()
+        assert session.info()[0].models[0].labels == ()
 
     def test_an_output_that_only_a_function_understands(self):
         class Detections:
@@ -140,7 +140,7 @@ class TestModels:
     def test_layers_without_a_grid_are_no_choice(self):
         session = Session(nn.Sequential(nn.Flatten(), nn.Linear(240, 3)))
         session.answer(Saliency())
-        assert session.info()[0].layers == ()
+        assert session.info()[0].models[0].layers == ()
         with pytest.raises(sp.LayerError, match="no layer with a spatial output"):
             session.answer(GradCAM())
 

@@ -33,17 +33,16 @@ INFO = {
             "uses_baseline": bool,
             "uses_steps": bool,
             "controls": [CONTROL],
+            "card": dict.fromkeys(("shows", "assumes", "costs", "fails", "reference"), str),
         }
     ],
     "baselines": [{"kind": str, "title": str, "controls": [CONTROL]}],
-    "labels": [str],
-    "layers": [str],
     "images": int,
     "outputs": [str],
     "luts": dict,
-    "model": str,
-    "device": str,
-    "preprocessing": str,
+    "models": [{"name": str, "device": str, "labels": [str], "layers": [str], "preprocessing": str}],
+    "version": str,
+    "offline": bool,
 }
 STATE = {
     "phase": str,
@@ -53,6 +52,7 @@ STATE = {
     "text": str,
     "eta": (float, NONE),
     "error": ({"type": str, "argument": (str, NONE), "message": str}, NONE),
+    "panel": int,
 }
 RESULT = {
     "job": int,
@@ -93,6 +93,8 @@ RESULT = {
     "layer": (str, NONE),
     "grid": ([int], NONE),
     "baseline": (str, NONE),
+    "panel": int,
+    "model": int,
 }
 
 
@@ -161,9 +163,9 @@ class TestInfo:
         session = Session(tiny(), [photo(0), photo(1)], labels=["ant", "bee"], mean=MEAN, std=STD)
         session.answer(Saliency())
         info, luts = session.info()
-        assert info.labels == ("ant", "bee", "class 2", "class 3", "class 4")
-        assert info.layers == ("0", "1", "2", "3", "4", "5")
-        assert (info.images, info.model, info.device) == (2, "Sequential", "cpu")
+        assert info.models[0].labels == ("ant", "bee", "class 2", "class 3", "class 4")
+        assert info.models[0].layers == ("0", "1", "2", "3", "4", "5")
+        assert (info.images, info.models[0].name, info.models[0].device) == (2, "Sequential", "cpu")
         assert {blob.hash: blob.shape for blob in luts} == dict.fromkeys(info.luts.values(), (257, 3))
         assert [method.key for method in info.methods] == [method.key for method in METHODS]
         assert [baseline.kind for baseline in info.baselines] == list(bl.BASELINES)

@@ -1,5 +1,8 @@
 """From plain data to methods and baselines, and back; every way in which plain data can be wrong."""
 
+import json
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,6 +20,11 @@ from saliscope.sessions.menus import (
     is_number,
     work_of,
 )
+
+
+def painted(**changes: Any) -> dict[str, Any]:
+    """A painted baseline as plain data, with something wrong in it."""
+    return {"kind": "painted", "region": {"rect": [0, 0, 2, 2]}, "fill": {"kind": "black"}, **changes}
 
 
 class TestMethods:
@@ -78,6 +86,78 @@ class TestBaselines:
     def test_numbers_of_json_and_of_numpy(self):
         assert build_baseline({"kind": "noise", "level": 1, "seed": 4.0}) == bl.Noise(1.0, 4)
         assert build_baseline({"kind": "grey", "level": np.float32(0.25)}) == bl.Grey(0.25)
+
+    @pytest.mark.parametrize(
+        "baseline",
+        [
+            bl.Painted((1, 2, 3, 4)),
+            bl.Painted(np.eye(5, dtype=bool), bl.Blur(3.0), bl.Noise(0.1, 7)),
+            (bl.Black(), bl.Blur(2.0)),
+            (bl.Painted((1, 2, 3, 4), "white"), bl.Black(), bl.Grey(0.25)),
+        ],
+        ids=str,
+    )
+    def test_painted_ones_and_averages(self, baseline):
+        spec = baseline_spec(baseline)
+        assert json.loads(json.dumps(spec)) == spec
+        assert build_baseline(spec) == baseline
+
+    def test_defaults_of_a_painted_one(self):
+        spec = {"kind": "painted", "region": {"rect": [0, 0, 2, 2]}}
+        assert build_baseline(spec) == bl.Painted((0, 0, 2, 2))
+        assert build_baseline({**spec, "rest": None, "fill": {"kind": "white"}}) == bl.Painted(
+            (0, 0, 2, 2), "white"
+        )
+
+    @pytest.mark.parametrize(
+        ("spec", "message"),
+        [
+            ({"kind": "painted"}, "`region`: got None; expected a region as plain data."),
+            ({"kind": "painted", "region": [0, 0, 1, 1]}, "`region`: got [0, 0, 1, 1]; expected a region as"),
+            (painted(region={"rect": [0, 0, 0, 0]}), "`region`: got 0 x 0 pixels"),
+            (painted(region={"cells": [10**9, 10**9], "bits": ""}), "`region`: got 1000000000 x 1000000000"),
+            (painted(region={"rect": [1e300, 0, 1, 1]}), "`region`: got [1e+300, 0, 1, 1]"),
+            (painted(fill="black"), "`baseline`: got 'black'; expected plain data such as {\"kind\""),
+            (painted(fill={"kind": "blur", "sigma": -1}), "`sigma`: got -1.0; expected a number from 0"),
+            (painted(fill=painted()), "`baseline`: got 'painted'; expected one of black"),
+            (painted(rest=painted()), "`baseline`: got 'painted'; expected one of black"),
+            (painted(rest={"kind": "average", "of": []}), "`baseline`: got 'average'; expected one of black"),
+            (painted(rest={"kind": "custom"}), "`baseline`: got 'custom'; expected one of black"),
+            (
+                painted(colour=1),
+                "`baseline`: got 'colour'; expected parameters of painted: region, fill, rest",
+            ),
+            ({"kind": "average"}, "`of`: got None; expected a list of 1 to 8 baselines."),
+            ({"kind": "average", "of": []}, "`of`: got 0 baselines; expected a list of 1 to 8 baselines."),
+            ({"kind": "average", "of": "black"}, "`of`: got 'black'; expected a list"),
+            ({"kind": "average", "of": {"kind": "black"}}, "`of`: got {'kind': 'black'}; expected a list"),
+            ({"kind": "average", "of": [{"kind": "black"}] * 9}, "`of`: got 9 baselines; expected a list"),
+            ({"kind": "average", "of": ["black"]}, "`baseline`: got 'black'; expected plain data"),
+            (
+                {"kind": "average", "of": [{"kind": "average", "of": [{"kind": "black"}]}]},
+                "`baseline`: got 'average'; expected one of black",
+            ),
+            (
+                {"kind": "average", "of": [{}], "weights": []},
+                "`baseline`: got 'weights'; expected parameters",
+            ),
+            (
+                {"kind": "average", "of": [painted(fill=painted())]},
+                "`baseline`: got 'painted'; expected one of black",
+            ),
+        ],
+    )
+    def test_what_is_wrong_with_painted_ones_and_averages(self, spec, message):
+        with pytest.raises(BaselineError) as caught:
+            build_baseline(spec)
+        assert message in str(caught.value)
+
+    def test_a_hostile_depth_is_no_recursion(self):
+        spec = {"kind": "black"}
+        for _ in range(100_000):
+            spec = painted(fill=spec)
+        with pytest.raises(BaselineError, match="got 'painted'; expected one of black"):
+            build_baseline(spec)
 
     def test_a_custom_one_is_only_named(self):
         assert baseline_spec(bl.as_baseline(np.zeros((3, 2, 2)))) == {"kind": "custom"}

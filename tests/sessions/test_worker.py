@@ -222,8 +222,9 @@ def test_a_process_may_end_in_the_middle_of_a_step():
 import torch
 from saliscope.attribution import IntegratedGradients
 from saliscope.sessions.saliency import Request, SaliencySession
+from saliscope.sessions.subject import Subject
 net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
-session = SaliencySession(net, torch.rand(1, 3, 64, 64), chunk_size=1)
+session = SaliencySession(Subject(net, torch.rand(1, 3, 64, 64), chunk_size=1))
 session.explain(Request(IntegratedGradients(n_steps=1000)))
 while session.result is None:
     session.wait(0.01)

@@ -8,7 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from saliscope.sessions.saliency import Request, SaliencySession
+from saliscope.sessions.answers import Request
+from saliscope.sessions.menus import info_of
+from saliscope.sessions.saliency import SaliencySession
+from saliscope.sessions.subject import Subject
+from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import Info, Result, State
 
 PATIENCE = 20.0
@@ -101,9 +105,20 @@ class Session(SaliencySession):
     """A session that keeps what it tells, in order."""
 
     def __init__(self, model: Any, images: Any = None, **options: Any) -> None:
-        super().__init__(model, photo() if images is None else images, **options)
+        super().__init__(Subject(model, photo() if images is None else images, **options))
+        self.inputs, self.borrowed = self.subject.inputs, self.subject.borrowed
+        self.index_of, self.forget = self.subject.index_of, self.subject.forget
         self.heard: list[tuple[Any, dict[str, Any]]] = []
-        self.listener = lambda message, blobs: self.heard.append((message, {b.hash: b for b in blobs}))
+        self.listener = self._keep
+
+    def _keep(self, message: Any, blobs: list[Blob]) -> None:
+        if message is None:
+            message, blobs = self.info()
+        self.heard.append((message, {blob.hash: blob for blob in blobs}))
+
+    def info(self) -> tuple[Info, list[Blob]]:
+        """What an explorer would tell of this session's model."""
+        return info_of([self.subject.info()], len(self.inputs))
 
     def answer(self, *request: Any, **details: Any) -> Result:
         """Ask, wait, and return the final result."""

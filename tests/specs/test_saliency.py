@@ -28,16 +28,19 @@ CONTROL = {"name": "sigma", "kind": "float", "label": "Blur", "default": 12.0, "
 # The page's side of these names is js/lib; a renamed field has to fail here.
 FIELDS = {
     specs.Control: "name kind label min max step choices default log",
-    specs.MethodInfo: "key title path controls uses_baseline uses_steps summary",
+    specs.MethodInfo: "key title path controls uses_baseline uses_steps summary card",
+    specs.Card: "shows assumes costs fails reference",
     specs.BaselineInfo: "kind title controls",
-    specs.Info: "methods labels layers baselines images outputs luts model device preprocessing",
+    specs.Info: "methods baselines images outputs luts models version offline",
+    specs.ModelInfo: "name device labels layers preprocessing",
+    specs.Predictions: "job alphas indices labels p",
     specs.Failure: "type argument message",
-    specs.State: "phase job done total text eta error",
+    specs.State: "panel phase job done total text eta error",
     specs.Probability: "index label p",
     specs.PathSpec: "stack alphas scores sums baseline baseline_score total_nodes",
     specs.Completeness: "change sum delta share map_change",
     specs.Result: "job stage method title target target_label output score signed unit index picture map "
-    "limit probabilities path completeness notes seconds can_refine steps layer grid baseline",
+    "limit probabilities path completeness notes seconds can_refine steps layer grid baseline panel model",
 }
 
 
@@ -62,6 +65,8 @@ def test_a_small_result_has_every_field():
         "layer": None,
         "grid": None,
         "baseline": None,
+        "panel": 0,
+        "model": 0,
     }
 
 
@@ -112,6 +117,7 @@ def test_numpy_numbers_become_plain_ones():
         "text": "step 2 of 3",
         "eta": None,
         "error": None,
+        "panel": 0,
     }
 
 
@@ -120,14 +126,11 @@ def test_info_and_errors():
     info = specs.Info(
         methods=[specs.MethodInfo("saliency", "Saliency", "The absolute gradient.")],
         baselines=(specs.BaselineInfo("blur", "Blur", (control,)),),
-        labels=["cat"],
-        layers=[],
         images=1,
         outputs=["logit"],
         luts={"diverging": "e" * 32},
-        model="ResNet",
-        device="cpu",
-        preprocessing="scaled to 0..1",
+        models=[specs.ModelInfo("ResNet", "cpu", ["cat"], [], "scaled to 0..1")],
+        version="1",
     )
     made = sent(info)
     assert made["baselines"][0]["controls"] == [CONTROL | {"step": None, "choices": None, "log": False}]

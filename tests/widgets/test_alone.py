@@ -76,7 +76,7 @@ class TestWithoutAPage:
         assert "image/png" not in explorer._repr_mimebundle_()[0]
         board.error = ValueError("a defect")
         board.open.set()
-        explorer._session.wait(PATIENCE)
+        explorer._panels.wait(PATIENCE)
         assert "image/png" not in explorer._repr_mimebundle_()[0]
 
     def test_a_slow_model_is_waited_for_until_there_is_something(self, model, board, monkeypatch):
@@ -91,15 +91,15 @@ class TestWithoutAPage:
         # The worker replaces result and arrays while the picture is drawn; they must belong together.
         explorer = SaliencyExplorer(model, photo(), n_steps=4)
         explorer.wait(PATIENCE)
-        pairs = [explorer._session.shown]
+        pairs = [explorer._panels.lead.shown]
         explorer.target = (explorer.attribution.target.indices.item() + 1) % 5
         explorer.wait(PATIENCE)
-        pairs.append(explorer._session.shown)
+        pairs.append(explorer._panels.lead.shown)
 
-        class Flickering(type(explorer._session)):
+        class Flickering(type(explorer._panels.lead)):
             shown = property(lambda self: pairs.append(pairs.pop(0)) or pairs[-1])
 
-        explorer._session.__class__ = Flickering
+        explorer._panels.lead.__class__ = Flickering
         assert explorer.png() != explorer.png()
 
     def test_repr(self, model):
@@ -131,7 +131,7 @@ class TestClosing:
             explorer = SaliencyExplorer(model, photo())
             assert board.reached()
             board.error = error
-            session = explorer._session
+            session = explorer._panels.lead
             explorer.close()
             board.open.set()
             assert session.wait(PATIENCE)
@@ -142,7 +142,7 @@ class TestClosing:
     def test_the_answers_are_released_though_somebody_keeps_the_explorer(self, model):
         explorer = SaliencyExplorer(model, photo(), n_steps=4)
         explorer.wait(PATIENCE)
-        watch = weakref.ref(explorer.attribution.path.terms)
+        watch = weakref.ref(explorer.attribution.path.gradients)
         explorer.method = "grad_cam"
         explorer.wait(PATIENCE)
         explorer.close()

@@ -282,21 +282,23 @@ def test_a_model_without_parameters():
 
     explorer = Explorer(Brightness(), n_steps=2)
     assert explorer.wait(PATIENCE)
-    torch.testing.assert_close(explorer.attribution.score[0], explorer._session.inputs.mean((2, 3)).max())
+    torch.testing.assert_close(
+        explorer.attribution.score[0], explorer._panels.subjects[0].inputs.mean((2, 3)).max()
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_said(dtype):
     explorer = Explorer(tiny().to(dtype), n_steps=4, mean=MEAN, std=STD).ready()
     name = str(dtype).removeprefix("torch.")
-    assert explorer._session.result.notes == (f"The model computed in {name}: about 3 digits hold.",)
+    assert explorer._panels.lead.result.notes == (f"The model computed in {name}: about 3 digits hold.",)
 
 
 def test_an_all_zero_map_is_said_and_drawn():
     explorer = Explorer(Watched(), n_steps=4, baseline=sp.baselines.Noise(level=0.0)).ready()
     note = "The map is zero everywhere: the baseline is the picture itself."
-    assert explorer._session.result.notes == (note,)
+    assert explorer._panels.lead.result.notes == (note,)
     assert explorer.png().startswith(b"\x89PNG")
     explorer.baseline = "black"
     explorer.ready()
-    assert explorer._session.result.notes == ()
+    assert explorer._panels.lead.result.notes == ()

@@ -27,12 +27,12 @@ class Wire:
 
     def __init__(self, **requests):
         self.sent, self.done = [], []
-        known = {"hello": self.welcome, "cancel": lambda: self.done.append("cancel"), **requests}
+        known = {"hello": self.welcome, "cancel": lambda message: self.done.append("cancel"), **requests}
         self.channel = Channel(
             lambda message, buffers: self.sent.append((message, buffers)), known, self.blobs
         )
 
-    def welcome(self):
+    def welcome(self, message):
         self.channel.event("state", IDLE, [ONE, TWO])
 
     def blobs(self):
@@ -82,7 +82,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize("error", [MethodError("method", "a", "b"), ZeroDivisionError("a defect")])
     def test_an_error_is_an_answer(self, error):
-        def failing():
+        def failing(message):
             raise error
 
         wire = Wire(refine=failing)
@@ -180,7 +180,7 @@ class TestThreads:
         # The worker publishes a newer result while an older one is on its way to a page that says hello.
         reading, published = threading.Event(), threading.Event()
 
-        def welcome():
+        def welcome(message):
             reading.set()
             assert not published.wait(0.05)
             wire.channel.event("state", State("running", 1))

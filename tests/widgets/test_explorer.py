@@ -29,7 +29,7 @@ class TestAnswers:
         explorer = SaliencyExplorer(net, photo(), mean=MEAN, std=STD)
         assert explorer.wait(PATIENCE)
         assert explorer.status.phase == "done"
-        inputs = explorer._session.inputs
+        inputs = explorer._panels.subjects[0].inputs
         direct = IntegratedGradients().attribute(sp.borrow(net, mean=MEAN, std=STD), inputs)
         assert torch.equal(explorer.attribution.values, direct.values)
 
@@ -46,7 +46,7 @@ class TestAnswers:
         )
         assert explorer.wait(PATIENCE)
         method = IntegratedGradients(bl.Blur(2), 6, "trapezoid")
-        inputs = explorer._session.inputs[1:]
+        inputs = explorer._panels.subjects[0].inputs[1:]
         direct = method.attribute(model, inputs, sp.Target(3, "probability"))
         assert explorer.attribution.method == method
         assert torch.equal(explorer.attribution.values, direct.values)
@@ -85,7 +85,7 @@ class TestAnswers:
         results = [result for result in page.events("result") if result["stage"] == "final"]
         assert [result["job"] for result in results] == [2, explorer.status.job] == [2, 101]
         assert explorer.baseline == bl.Grey(0.99)
-        direct = IntegratedGradients(bl.Grey(0.99), 4).attribute(model, explorer._session.inputs)
+        direct = IntegratedGradients(bl.Grey(0.99), 4).attribute(model, explorer._panels.subjects[0].inputs)
         assert torch.equal(explorer.attribution.values, direct.values)
 
     def test_wait_tells_that_the_time_ran_out(self, model, board):
@@ -160,7 +160,7 @@ class TestRefine:
 
     def test_a_cancelled_one_leaves_the_traits(self, model, board):
         explorer = Explorer(model, n_steps=4).ready()
-        shown = explorer._session.result
+        shown = explorer._panels.lead.result
         board.hold()
         explorer.refine()
         assert board.reached()
@@ -168,7 +168,7 @@ class TestRefine:
         board.open.set()
         explorer.ready()
         assert (explorer.n_steps, explorer.status.phase) == (4, "cancelled")
-        assert explorer._session.result is shown
+        assert explorer._panels.lead.result is shown
         explorer.refine()
         explorer.ready()
         assert explorer.n_steps == 8
@@ -185,7 +185,7 @@ class TestRefine:
         # While the worker writes what a refinement led to, somebody moves a slider.
         explorer, movers = Explorer(model, n_steps=4).ready(), []
 
-        def follow():
+        def follow(_panel):
             with explorer._quietly():
                 mover = threading.Thread(target=setattr, args=(explorer, "baseline", "white"))
                 mover.start()

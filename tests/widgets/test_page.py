@@ -26,6 +26,7 @@ def explorer(shared):
     yield shared
     for name, value in made.items():
         setattr(shared, name, value)
+    shared.scale.release()
     shared.ready()
     shared.sent.clear()
 
@@ -39,7 +40,7 @@ class TestHello:
     def test_it_brings_everything_and_then_the_answer(self, explorer, page):
         assert page.ask("hello", have=[]) == {"answer": page.messages[-1]["answer"], "status": "ok"}
         (info,), (result,), (state,) = page.events("info"), page.events("result"), page.events("state")
-        assert info["labels"] == list("abcde")
+        assert info["models"][0]["labels"] == list("abcde")
         assert state["phase"] == "done"
         named = {*info["luts"].values(), result["picture"], result["map"]}
         named |= {result["path"]["stack"], result["path"]["baseline"]}
@@ -92,12 +93,12 @@ class TestHello:
         assert model.board.reached()
         page = Page(explorer)
         assert page.ask("hello", have=[])["status"] == "ok"
-        assert page.events("info")[0]["labels"] == []
+        assert page.events("info")[0]["models"][0]["labels"] == []
         assert page.events("result") == []
         assert page.events("state")[0]["phase"] == "running"
         model.board.open.set()
         explorer.ready()
-        assert len(page.events("info")[-1]["labels"]) == 5
+        assert len(page.events("info")[-1]["models"][0]["labels"]) == 5
         assert page.events("result")[-1]["stage"] == "final"
 
 
@@ -138,8 +139,8 @@ class TestRequests:
         assert page.arrays == {}
 
     def test_lost_arrays(self, explorer, page):
-        result = explorer._session.result
-        lost = [result.map, result.path.stack, next(iter(explorer._session.info()[0].luts.values()))]
+        result = explorer._panels.lead.result
+        lost = [result.map, result.path.stack, next(iter(explorer._panels.info()[0].luts.values()))]
         assert page.ask("blobs", hashes=lost)["status"] == "ok"
         assert set(page.arrays) == set(lost)
 
@@ -147,7 +148,7 @@ class TestRequests:
     def test_anything_else_is_refused(self, request_, page):
         answer = page.ask(request_)
         assert answer["status"] == "error"
-        assert "expected one of blobs, hello, cancel, refine, run." in answer["error"]["message"]
+        assert "expected one of blobs, hello, bye," in answer["error"]["message"]
 
     @pytest.mark.parametrize("content", [None, 3, "hello", [], {}, {"id": None, "request": "cancel"}])
     def test_nonsense_does_no_harm(self, content, explorer, page):
@@ -159,11 +160,17 @@ class TestRequests:
 class TestControls:
     def test_a_look_asks_nothing_and_is_not_sent_back(self, explorer, page):
         looks = {"alpha": 0.5, "opacity": 0.3, "threshold": 0.2, "sign": "positive", "overlay": "map"}
-        page.change(**looks, scale=2.5, theme="dark")
+        page.change(**looks, theme="dark")
         assert page.messages == []
         assert {name: getattr(explorer, name) for name in looks} == looks
-        assert explorer.scale == 2.5
         assert all(message["method"] != "update" for message, _ in explorer.sent[page._start :])
+
+    def test_the_page_moves_the_scale_that_there_is(self, explorer, page):
+        scale, job = explorer.scale, explorer.status.job
+        page.change(scale={"mode": "fixed", "limits": {"*": 2.5}})
+        assert explorer.scale is scale
+        assert scale.limits == {"*": 2.5}
+        assert (page.messages, explorer.status.job) == ([], job)
 
     @pytest.mark.parametrize(
         ("sent", "kept"),
@@ -212,7 +219,8 @@ class TestControls:
         assert explorer.baseline is baseline
         assert page.events("state")[-1]["phase"] == "done"  # nothing was refused, nothing was asked
         explorer.baseline = ("black", "white")
-        assert explorer.get_state("baseline") == {"baseline": {"kind": "custom", "count": 2}}
+        both = {"kind": "average", "of": [{"kind": "black"}, {"kind": "white"}]}
+        assert explorer.get_state("baseline") == {"baseline": both}
 
     def test_further_than_the_slider_goes_python_only(self, explorer, page):
         explorer.baseline = bl.Blur(sigma=80)

@@ -7,6 +7,7 @@ import torch
 import saliscope as sp
 from saliscope import BaselineError, InputError, LayerError, MethodError, SaliencyExplorer, TargetError
 from saliscope import baselines as bl
+from saliscope.widgets.state import ExplorerState
 from tests.sessions.tools import PATIENCE, photo, tiny
 from tests.widgets.tools import Explorer
 
@@ -73,12 +74,12 @@ WRONG = [
     ("threshold", 1.5, InputError, "`threshold`: got 1.5; expected a number above 0 to 1."),
     ("sign", "+", InputError, "`sign`: got '+'; expected one of both, positive, negative, absolute."),
     ("sign", "postive", InputError, "Did you mean 'positive'?"),
-    ("overlay", "over", InputError, "`overlay`: got 'over'; expected one of blend, map."),
-    ("scale", 0, InputError, "`scale`: got 0; expected a number above 0."),
-    ("scale", -1.0, InputError, "`scale`: got -1.0; expected a number above 0."),
-    ("scale", float("inf"), InputError, "`scale`: got inf; expected a number above 0."),
-    ("scale", 10**400, InputError, "expected a number above 0."),
-    ("scale", "auto", InputError, "`scale`: got 'auto'; expected a number above 0."),
+    ("overlay", "over", InputError, "`overlay`: got 'over'; expected one of blend, map, multiply, contour."),
+    ("scale", 0, InputError, "`scale`: got 0; expected a finite number above zero."),
+    ("scale", -1.0, InputError, "`scale`: got -1.0; expected a finite number above zero."),
+    ("scale", float("inf"), InputError, "`scale`: got inf; expected a finite number above zero."),
+    ("scale", 10**400, InputError, "expected a finite number above zero."),
+    ("scale", "auto", InputError, "`scale`: got 'auto'; expected a finite number above zero."),
     ("colormap", "jet", InputError, "`colormap`: got 'jet'; expected one of diverging"),
     ("theme", "solarized", InputError, "`theme`: got 'solarized'; expected one of auto, light, dark."),
 ]
@@ -90,8 +91,6 @@ RIGHT = [
     ("alpha", 1, 1.0),
     ("alpha", torch.tensor(0.25), 0.25),
     ("alpha", np.array(0.25), 0.25),
-    ("scale", None, None),
-    ("scale", 1e-30, 1e-30),
     ("target", None, None),
     ("target", np.int64(2), 2),
     ("target", torch.tensor(2), 2),
@@ -163,7 +162,7 @@ def test_right(name, value, kept, explorer):
 
 
 def test_a_layer_itself_becomes_its_name(explorer):
-    explorer.layer = explorer._session.borrowed.module[4]
+    explorer.layer = explorer._panels.subjects[0].borrowed.module[4]
     assert explorer.layer == "4"
     explorer.layer = None
 
@@ -218,8 +217,8 @@ def test_an_unknown_keyword(name, hint):
 
 
 def test_every_trait_is_documented_and_sent():
-    own = set(SaliencyExplorer.class_own_traits())
-    assert len(own) == 16
+    own = set(ExplorerState.class_own_traits())
+    assert len(own) == 24
     for name in own:
         trait = getattr(SaliencyExplorer, name)
         assert trait.help

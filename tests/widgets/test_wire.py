@@ -36,7 +36,7 @@ class TestState:
         assert max(sizes) == 1 << 20
         page = Page(explorer)
         page.ask("hello", have=[])
-        assert page.arrays[explorer._session.result.picture] == pixels.tobytes()
+        assert page.arrays[explorer._panels.lead.result.picture] == pixels.tobytes()
 
     def test_every_message_is_json(self, explorer):
         for message, _ in explorer.sent:

@@ -20,7 +20,7 @@ def explorer():
 
 def result(explorer):
     assert explorer.wait(PATIENCE)
-    return explorer._session.result
+    return explorer._panels.lead.result
 
 
 def test_a_function_of_the_output_is_no_logit(explorer):
@@ -60,7 +60,7 @@ def test_an_attribute_that_is_no_trait_is_a_slip(explorer):
 
 def test_run_computes_anew_after_a_change_that_nobody_could_see(explorer):
     before = result(explorer).score
-    last = [m for m in explorer._session.borrowed.module.modules() if isinstance(m, nn.Linear)][-1]
+    last = [m for m in explorer._panels.subjects[0].borrowed.module.modules() if isinstance(m, nn.Linear)][-1]
     last.bias.data += 5  # a write through .data counts no version
     explorer.run()
     assert result(explorer).score == pytest.approx(before + 5, abs=1e-4)
@@ -70,7 +70,7 @@ def test_torchscript_has_no_layers_to_choose_but_all_gradients():
     module = torch.jit.trace(tiny().eval(), torch.rand(1, 3, 8, 10))
     explorer = SaliencyExplorer(module, photo(), n_steps=4)
     assert result(explorer).stage == "final"
-    assert explorer._session.info()[0].layers == ()
+    assert explorer._panels.info()[0].models[0].layers == ()
 
 
 def test_a_result_at_the_end_of_a_cell_is_one_line(explorer):

@@ -13,6 +13,8 @@ const HEIGHT = 144;
 const TOP = 20;
 const BOTTOM = 20;
 const LABEL = 32;
+/** Pixels of a plot that has no room for a long title. */
+const NARROW = 180;
 
 interface Plot {
   result: Result;
@@ -122,8 +124,10 @@ function axes(plot: Plot): TemplateResult {
   const base = HEIGHT - BOTTOM;
   const marks = ticks(low, high, 4);
   const labels = tickLabels(marks);
+  // In the narrowest place the end of the line has its own words there.
+  const kind = right - left < NARROW ? "" : ` (${result.output.replaceAll("_", " ")})`;
   return svg`<g class="axes">
-    <text x=${left} y="10">change of the score (${result.output.replaceAll("_", " ")})</text>
+    <text x=${left} y="10">change of the score${kind}</text>
     ${marks.map(
       (
         value,
@@ -131,7 +135,7 @@ function axes(plot: Plot): TemplateResult {
       ) => svg`<line class=${value === 0 ? "zero" : "grid"} x1=${left} x2=${right} y1=${y(value)} y2=${y(value)}></line>
       <text x=${left - 8} y=${y(value) + 4} text-anchor="end">${labels[i]}</text>`,
     )}
-    ${(right - left > 240 ? [0.25, 0.5, 0.75] : [0.5]).map(
+    ${(right - left > 240 ? [0.25, 0.5, 0.75] : right - left > 140 ? [0.5] : []).map(
       (alpha) => svg`<line class="tick" x1=${x(alpha)} x2=${x(alpha)} y1=${base} y2=${base + 4}></line>
       <text x=${x(alpha)} y=${base + 16} text-anchor="middle">${alpha}</text>`,
     )}

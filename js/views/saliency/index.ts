@@ -2,19 +2,28 @@
 import { batch, react } from "../../lib/lifetime.js";
 import { watchShade } from "../../lib/theme.js";
 import type { Drawable, Info, Luts, State, Traits } from "../../lib/wire.js";
+import { type DialogProps, mountDialog } from "../../ui/dialog.js";
+import { cardBox } from "./card.js";
 import { Controls } from "./controls.js";
+import { codeBox } from "./export.js";
+import { mountGuide } from "./guided.js";
+import { helpBox } from "./help.js";
 import { mountInspector } from "./inspector.js";
 import { listenKeys } from "./keys.js";
+import { mountWarning } from "./legend.js";
 import { Path } from "./path.js";
 import { Pictures } from "./pictures.js";
+import { Shell } from "./shell.js";
 import { mountError, mountStatus } from "./status.js";
 import { type Actions, Store } from "./store.js";
+import { mountToolbar } from "./toolbar.js";
 
 /** Everything that comes from outside; `update` takes any part of it. */
 export interface ExplorerValues {
   info: Info | null;
-  state: State;
-  drawable: Drawable | null;
+  /** By panel, the lead first. */
+  states: readonly State[];
+  drawables: readonly (Drawable | null)[];
   luts: Luts;
   problem: string | null;
   traits: Traits;
@@ -36,12 +45,12 @@ export class SaliencyView {
   }
 
   update({ traits, ...values }: Partial<ExplorerValues>): void {
-    const { info, state, drawable, luts, problem } = values;
+    const { info, states, drawables, luts, problem } = values;
     const store = this.#store;
     batch(() => {
       if (info !== undefined) store.info.value = info;
-      if (state !== undefined) store.state.value = state;
-      if (drawable !== undefined) store.drawable.value = drawable;
+      if (states !== undefined) store.states.value = states;
+      if (drawables !== undefined) store.drawables.value = drawables;
       if (luts !== undefined) store.luts.value = luts;
       if (problem !== undefined) store.problem.value = problem;
       if (traits) this.#takeTraits(traits);
@@ -59,7 +68,7 @@ export class SaliencyView {
       ([name, value]) => this.#traits[name as keyof Traits] !== value,
     );
     this.#traits = traits;
-    this.#store.set(Object.fromEntries(changed));
+    this.#store.take(Object.fromEntries(changed));
   }
 
   #build(): void {
@@ -72,16 +81,30 @@ export class SaliencyView {
     root.setAttribute("aria-label", "Saliency explorer");
     Object.assign(root.dataset, { testid: "explorer", lmSuppressShortcuts: "true" });
 
-    new Controls(part(root, "header", "top"), store, life);
+    const shell = new Shell(store.said, life);
+    const top = part(root, "header", "top");
+    const tools = part(top, "div", "toolbar");
+    new Controls(top, store, tools, life);
+    mountToolbar(tools, root, store, shell, life);
     mountError(part(root, "div", "problem"), store, life);
     const body = part(root, "div", "body");
     const centre = part(body, "div", "centre");
     new Pictures(part(centre, "div", "panels"), store, root, life);
+    mountWarning(part(centre, "p", "warning"), store, life);
     const path = new Path(part(centre, "div", "below"), store, life);
     const inspector = part(body, "aside", "inspector");
     mountInspector(inspector, store, life);
-    mountStatus(part(root, "footer", "status"), store, life);
-    listenKeys(root, store, path.player, life);
+    mountGuide(part(body, "aside", "guide"), root, store, life);
+    mountStatus(part(root, "footer", "status"), store, shell, life);
+    mountDialog(
+      life,
+      root,
+      () => boxOf(store, shell),
+      () => {
+        shell.box.value = null;
+      },
+    );
+    listenKeys(root, store, shell, path.player, life);
 
     const shade = watchShade(life);
     react(life, () => {
@@ -89,9 +112,18 @@ export class SaliencyView {
       root.dataset.theme = wanted === "auto" ? shade.value : wanted;
       root.toggleAttribute("data-forced", wanted !== "auto");
       root.setAttribute("aria-busy", String(store.running.value));
-      inspector.hidden = !store.inspector.value;
+      const guided = store.traits.mode.value === "guided";
+      root.dataset.mode = store.traits.mode.value;
+      inspector.hidden = guided || !store.inspector.value;
     });
   }
+}
+
+function boxOf(store: Store, shell: Shell): DialogProps | null {
+  const box = shell.box.value;
+  if (box === "help") return helpBox(store, shell);
+  if (box === "card") return cardBox(store);
+  return box === "code" ? codeBox(store) : null;
 }
 
 function part(parent: HTMLElement, tag: string, name: string): HTMLElement {

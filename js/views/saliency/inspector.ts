@@ -1,15 +1,19 @@
-/** The side panel: how the map is shown, what the model says, and what to keep in mind. */
+/** The side panel: how the map is shown, what lies in the region, what the model says, and what to keep in mind. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { clamp, named, number, probability, seconds, shorten } from "../../lib/format.js";
-import type { Overlay, Probability, Sign } from "../../lib/wire.js";
-import { type Option, segmented, select } from "../../ui/choice.js";
-import { icons } from "../../ui/icons.js";
+import { named, number, seconds, shorten } from "../../lib/format.js";
+import type { Luts, Overlay, Params, Region, Result, Sign } from "../../lib/wire.js";
+import { LUT_SIZE } from "../../render/recolour.js";
+import { type Option, segmented } from "../../ui/choice.js";
 import { mount } from "../../ui/mount.js";
-import { collapsible, iconButton } from "../../ui/parts.js";
-import { numberField, slider } from "../../ui/slider.js";
+import { collapsible } from "../../ui/parts.js";
+import { slider } from "../../ui/slider.js";
+import { questionOf } from "./occlude.js";
+import { mountRegion } from "./region.js";
+import { scaleControls } from "./scaling.js";
 import type { Store } from "./store.js";
+import { mountTop } from "./top.js";
 
-export const SIGNS: Option<Sign>[] = [
+const SIGNS: Option<Sign>[] = [
   { value: "both", label: "\u00b1", title: "Both signs" },
   { value: "positive", label: "+", title: "Only what speaks for the target" },
   { value: "negative", label: "\u2212", title: "Only what speaks against the target" },
@@ -17,21 +21,32 @@ export const SIGNS: Option<Sign>[] = [
 ];
 
 const OVERLAYS: Option<Overlay>[] = [
-  { value: "blend", label: "Overlay", title: "Over the picture; zero is transparent" },
-  { value: "map", label: "Map only", title: "Without the picture" },
+  { value: "blend", label: "Overlay", title: "Overlay: colours over the grey picture, zero is transparent" },
+  { value: "map", label: "Map", title: "Map: without the picture" },
+  { value: "multiply", label: "Multiply", title: "Multiply: the picture shows where the map is strong" },
+  { value: "contour", label: "Contour", title: "Contour: lines of equal value over the picture" },
 ];
 
+const MOST_SMOOTHING = 20;
+
+/** Each section keeps itself up to date: numbers that follow the hand do not touch the others. */
 export function mountInspector(element: HTMLElement, store: Store, life: AbortSignal): void {
-  mount(
-    life,
-    element,
-    () => html`${collapsible("View", view(store))} ${collapsible("Top predictions", top(store))}
-    ${collapsible("About this map", about(store))}`,
-  );
+  const section = (title: string) => {
+    const part = document.createElement("div");
+    element.append(part);
+    mount(life, part, () => collapsible(title, nothing));
+    return part.querySelector(".section") as HTMLElement;
+  };
+  const looks = section("View");
+  mount(life, looks, () => view(store));
+  mountRegion(section("Region"), store, life);
+  mountTop(section("Top predictions"), store, life);
+  const facts = section("About this map");
+  mount(life, facts, () => about(store));
 }
 
 function view(store: Store): TemplateResult {
-  const { opacity, threshold, sign, overlay } = store.traits;
+  const { opacity, threshold, smoothing, sign, overlay } = store.traits;
   return html`${slider({
     label: "Opacity",
     testid: "opacity",
@@ -54,93 +69,137 @@ function view(store: Store): TemplateResult {
     percent: true,
     ...store.local("threshold"),
   })}
+  ${slider({
+    label: "Smooth",
+    testid: "smoothing",
+    value: smoothing.value,
+    min: 0,
+    max: MOST_SMOOTHING,
+    step: 0.5,
+    reset: 0,
+    unit: "px",
+    ...store.local("smoothing"),
+  })}
   ${row("Sign", segmented({ label: "Sign", testid: "sign", value: sign.value, options: SIGNS, onChange: (value) => store.commit({ sign: value }) }))}
-  ${row("Show", segmented({ label: "Overlay", testid: "overlay", value: overlay.value, options: OVERLAYS, onChange: (value) => store.commit({ overlay: value }) }))}
-  ${scale(store)} ${colours(store)}`;
+  ${segmented({ label: "Overlay", testid: "overlay", value: overlay.value, options: OVERLAYS, onChange: (value) => store.commit({ overlay: value }) })}
+  ${peek(store)} ${scaleControls(store)} ${colours(store)}`;
 }
 
 const row = (label: string, content: TemplateResult) =>
   html`<div class="line"><span class="label" aria-hidden="true">${label}</span>${content}</div>`;
 
-function scale(store: Store): TemplateResult {
-  const limit = store.limit.value;
-  const locked = store.traits.scale.value !== null;
-  return html`<div class="line scale">
-    ${numberField({
-      label: "Scale \u00b1",
-      testid: "scale",
-      value: limit,
-      min: Number.MIN_VALUE,
-      max: Number.MAX_VALUE,
-      step: limit / 10,
-      onInput: () => {},
-      onCommit: (value) => store.commit({ scale: value }),
-    })}
-    ${iconButton({
-      icon: locked ? icons.locked : icons.unlocked,
-      label: locked ? `Scale locked at ${number(limit)}: let it follow the map` : "Lock the scale",
-      testid: "scale-lock",
-      pressed: locked,
-      onClick: () => store.commit({ scale: locked ? null : limit }),
-    })}
-  </div>`;
+/** Held, not switched: the map is gone exactly as long as somebody looks. */
+function peek(store: Store): TemplateResult {
+  const show = (on: boolean) => {
+    store.peeking.value = on;
+  };
+  const key = (event: KeyboardEvent, on: boolean) => {
+    if (event.key !== " " && event.key !== "Enter") return;
+    event.preventDefault();
+    show(on);
+  };
+  return html`<button
+    type="button"
+    class="button peek"
+    data-testid="peek"
+    aria-pressed=${store.peeking.value ? "true" : "false"}
+    @pointerdown=${(event: PointerEvent) => event.button === 0 && show(true)}
+    @pointerup=${() => show(false)}
+    @pointercancel=${() => show(false)}
+    @pointerleave=${() => show(false)}
+    @contextmenu=${(event: Event) => event.preventDefault()}
+    @keydown=${(event: KeyboardEvent) => key(event, true)}
+    @keyup=${(event: KeyboardEvent) => key(event, false)}
+    @blur=${() => show(false)}
+  >
+    Hold for the plain picture
+  </button>`;
 }
 
 function colours(store: Store): TemplateResult | typeof nothing {
-  const names = Object.keys(store.luts.value);
+  const luts = store.luts.value;
+  const names = Object.keys(luts);
   if (names.length < 2) return nothing;
-  return select({
-    label: "Colours",
-    testid: "colormap",
-    value: store.traits.colormap.value,
-    options: names.map((name) => ({ value: name, label: name.replaceAll("_", " ") })),
-    onChange: (colormap) => store.commit({ colormap }),
+  const value = store.traits.colormap.value;
+  const options = names.map((name) => ({
+    value: name,
+    label: "",
+    title: name.replaceAll("_", " "),
+    testid: `colormap-${name}`,
+    strip: gradient(luts, name),
+  }));
+  const onChange = (colormap: string) => store.commit({ colormap });
+  return html`<div class="line colours">
+    <span class="label" aria-hidden="true">Colours</span>
+    <div>
+      ${segmented({ label: "Colours", testid: "colormap", value, options, onChange }, "strips")}
+      <span class="hint" aria-hidden="true">${value.replaceAll("_", " ")}</span>
+    </div>
+  </div>`;
+}
+
+const STOPS = 16;
+const gradients = new WeakMap<Uint8Array, string>();
+
+/** A colour map as a CSS gradient. */
+function gradient(luts: Luts, name: string): string {
+  const lut = luts[name];
+  const known = gradients.get(lut);
+  if (known) return known;
+  const stops = Array.from({ length: STOPS + 1 }, (_, i) => {
+    const at = 3 * Math.round((i * (LUT_SIZE - 1)) / STOPS);
+    return `rgb(${lut[at]} ${lut[at + 1]} ${lut[at + 2]})`;
   });
-}
-
-function top(store: Store): TemplateResult {
-  const result = store.drawable.value?.result;
-  if (!result) return html`<p class="hint">Not computed yet</p>`;
-  return html`<ol class="top5" data-testid="top5">
-    ${result.probabilities.map((entry) => prediction(entry, entry.index === result.target, store))}
-  </ol>`;
-}
-
-function prediction(entry: Probability, explained: boolean, store: Store): TemplateResult {
-  const label = shorten(named(entry.label, entry.index));
-  return html`<li>
-    <button
-      type="button"
-      aria-pressed=${explained ? "true" : "false"}
-      title="Explain ${label}"
-      @click=${() => store.commit({ target: entry.index })}
-    >
-      <span class="name"><i style="inline-size: ${clamp(entry.p * 100, 0, 100)}%"></i><bdi>${label}</bdi></span>
-      <span>${probability(entry.p)}</span>
-    </button>
-  </li>`;
+  const made = `linear-gradient(to right, ${stops.join(", ")})`;
+  gradients.set(lut, made);
+  return made;
 }
 
 function about(store: Store): TemplateResult {
   const result = store.drawable.value?.result;
-  const info = store.info.value;
   const notes = result?.notes ?? [];
-  const facts: [string, string][] = [];
-  if (result)
-    facts.push([
-      "Explains",
-      `${result.output.replaceAll("_", " ")} of ${shorten(named(result.target_label, result.target))}`,
-    ]);
-  if (result) facts.push(["Score", number(result.score, 4)]);
-  const method = info?.methods.find(({ key }) => key === result?.method);
-  if (result?.steps && result.stage !== "preview")
-    facts.push([method?.uses_steps ? "Steps" : "Samples", String(result.steps)]);
-  if (result?.baseline) facts.push(["Baseline", result.baseline]);
-  if (result?.layer) facts.push(["Layer", result.layer]);
-  if (result?.grid) facts.push(["Grid", `${result.grid[0]} \u00d7 ${result.grid[1]}, enlarged`]);
-  if (info) facts.push(["Model", `${info.model} on ${info.device}`]);
-  if (info?.preprocessing) facts.push(["Input", info.preprocessing]);
-  if (result) facts.push(["Took", seconds(result.seconds)]);
   return html`${notes.length ? html`<ul class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>` : nothing}
-    <dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd dir="auto">${value}</dd>`)}</dl>`;
+    <dl>
+      ${facts(store, result).map(([name, value]) => html`<dt>${name}</dt><dd dir="auto">${value}</dd>`)}
+    </dl>`;
+}
+
+function facts(store: Store, result: Result | undefined): [string, string][] {
+  const info = store.info.value;
+  const question = questionOf(store, store.active.value);
+  // A map made of others has no question of its own; its facts are theirs.
+  if (!question) return result ? [["Made of", result.title]] : [];
+  const found: [string, string][] = [];
+  const add = (name: string, value: string | null | undefined) => value && found.push([name, value]);
+  const method = info?.methods.find(({ key }) => key === result?.method);
+  if (result) {
+    const label = shorten(named(result.target_label, result.target));
+    add("Explains", `${result.output.replaceAll("_", " ")} of ${label}`);
+    add("Score", number(result.score, 4));
+    if (result.steps && result.stage !== "preview")
+      add(method?.uses_steps ? "Steps" : "Samples", String(result.steps));
+    add("Baseline", result.baseline);
+    add("Seed", seeds(question.params, method?.uses_baseline ? question.baseline : null));
+    add("Layer", result.layer);
+    add("Grid", result.grid && `${result.grid[0]} \u00d7 ${result.grid[1]}, enlarged`);
+  }
+  const { occlusion } = question;
+  if (occlusion) add("Occluded", `${place(occlusion.region)}, filled with ${occlusion.fill.kind}`);
+  const model = info?.models[result?.model ?? question.model];
+  add("Model", model && `${model.name} on ${model.device}`);
+  add("Input", model?.preprocessing);
+  if (result) add("Took", seconds(result.seconds));
+  return found;
+}
+
+/** Of the method and of the baseline, where they draw random numbers. */
+function seeds(params: Params, baseline: { seed?: number } | null): string {
+  const known = [params.seed, baseline?.seed].filter((seed) => typeof seed === "number");
+  return known.join(", ");
+}
+
+function place(region: Region): string {
+  if ("cells" in region) return "the painted region";
+  const [x, y, width, height] = region.rect;
+  return `${width} \u00d7 ${height} px at ${x}, ${y}`;
 }

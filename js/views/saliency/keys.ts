@@ -1,60 +1,320 @@
-/** Keys of the whole widget. They work, and are kept from the notebook, only while it has the focus. */
+/**
+ * Keys of the whole widget. They work, and are kept from the notebook, only while it has the focus.
+ * The help shows this table.
+ */
 import { clamp } from "../../lib/format.js";
-import type { Sign } from "../../lib/wire.js";
-import { SIGNS } from "./inspector.js";
+import type { Overlay, Sign, Traits } from "../../lib/wire.js";
+import { PLAIN, zoomAt } from "./gestures.js";
+import { fillOf, fills, stopPainting } from "./paint.js";
 import type { Player } from "./player.js";
+import { toggleLock } from "./scaling.js";
+import type { Shell } from "./shell.js";
+import { isQuestion } from "./specs.js";
 import type { Store } from "./store.js";
 
 const ALPHA_STEP = 0.01;
 const OPACITY_STEP = 0.05;
+/** Milliseconds of rest after which the pixel under the cursor is read aloud: not every one on the way. */
+const REST = 300;
+/** Two presses double the size. */
+const ZOOM_STEP = Math.SQRT2;
 
-export function listenKeys(root: HTMLElement, store: Store, player: Player, life: AbortSignal): void {
-  /** A trait that a held key has moved; sent when the key is lifted. */
-  let moved: "alpha" | "opacity" | null = null;
-  const nudge = (name: "alpha" | "opacity", step: number) => {
-    const value = clamp(store.traits[name].value + step, 0, 1);
-    store.set({ [name]: Math.round(value * 1000) / 1000 });
-    moved = name;
+const SIGNS: readonly Sign[] = ["both", "positive", "negative", "absolute"];
+const OVERLAYS: readonly Overlay[] = ["blend", "map", "multiply", "contour"];
+
+/** What a key may use. */
+export interface Hand {
+  readonly store: Store;
+  readonly shell: Shell;
+  readonly player: Player;
+  readonly root: HTMLElement;
+  /** Changes traits in the page; they are sent when the key is lifted. */
+  hold(partial: Partial<Traits>): void;
+}
+
+export interface Key {
+  /** As `KeyboardEvent.key` says them, letters with Shift in upper case. */
+  readonly keys: readonly string[];
+  readonly says: string;
+  /** Whether a held key goes on; of what asks the kernel a press is one act. */
+  readonly repeats?: boolean;
+  /** Without it the part in focus takes the key. */
+  run?(hand: Hand, key: string): void;
+  /** When the key is lifted, or the focus leaves. */
+  lift?(hand: Hand): void;
+}
+
+export interface Group {
+  readonly title: string;
+  readonly keys: readonly Key[];
+}
+
+export const KEYS: readonly Group[] = [
+  {
+    title: "Question",
+    keys: [
+      { keys: ["b"], says: "Next baseline", run: nextBaseline },
+      {
+        keys: ["m", "M"],
+        says: "Next or previous method",
+        run: (hand, key) => nextMethod(hand, key === "m" ? 1 : -1),
+      },
+      {
+        keys: ["Escape"],
+        says: "Close what is open, put the tool away, stop playing, cancel the work",
+        run: stop,
+      },
+    ],
+  },
+  {
+    title: "Path",
+    keys: [
+      {
+        keys: ["[", "]"],
+        says: "Alpha back or on",
+        repeats: true,
+        run: (hand, key) => moveAlpha(hand, key === "[" ? -1 : 1),
+      },
+      {
+        keys: ["{", "}"],
+        says: "Ten times as far",
+        repeats: true,
+        run: (hand, key) => moveAlpha(hand, key === "{" ? -10 : 10),
+      },
+      { keys: [" "], says: "Play or stop", run: ({ player }) => player.toggle() },
+    ],
+  },
+  {
+    title: "View",
+    keys: [
+      {
+        keys: ["o"],
+        says: "Next overlay",
+        run: ({ store }) => store.commit({ overlay: after(OVERLAYS, store.traits.overlay.value) }),
+      },
+      {
+        keys: [",", "."],
+        says: "Less or more opacity",
+        repeats: true,
+        run: (hand, key) => moveOpacity(hand, key === "," ? -1 : 1),
+      },
+      {
+        keys: ["s"],
+        says: "Next sign",
+        run: ({ store }) => store.commit({ sign: after(SIGNS, store.traits.sign.value) }),
+      },
+      { keys: ["l"], says: "Lock the scale, or let it go", run: lock },
+      {
+        keys: ["p"],
+        says: "While held: the plain picture",
+        run: ({ store }) => peek(store, true),
+        lift: ({ store }) => peek(store, false),
+      },
+    ],
+  },
+  {
+    title: "Pictures",
+    keys: [
+      {
+        keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"],
+        says: "On a picture: from pixel to pixel; with Shift ten",
+      },
+      { keys: ["+", "-", "0"], says: "Larger, smaller, whole picture", repeats: true, run: zoom },
+      { keys: ["n"], says: "Add a panel", run: addPanel },
+      {
+        keys: ["1", "2", "3", "4", "5", "6"],
+        says: "Make this panel the active one",
+        run: (hand, key) => activate(hand, Number(key) - 1),
+      },
+      { keys: ["r"], says: "Region tool: rectangle, brush, none", run: nextTool },
+    ],
+  },
+  {
+    title: "All",
+    keys: [
+      { keys: ["z"], says: "Undo", run: ({ store }) => store.undo() },
+      { keys: ["Z"], says: "Redo", run: ({ store }) => store.redo() },
+      {
+        keys: ["?"],
+        says: "This help",
+        run: ({ shell }) => {
+          shell.box.value = "help";
+        },
+      },
+    ],
+  },
+];
+
+const TABLE = new Map(
+  KEYS.flatMap(({ keys }) => keys).flatMap((entry) => entry.keys.map((key) => [key, entry] as const)),
+);
+
+export function listenKeys(
+  root: HTMLElement,
+  store: Store,
+  shell: Shell,
+  player: Player,
+  life: AbortSignal,
+): void {
+  let held: Partial<Traits> = {};
+  const down = new Set<Key>();
+  const hand: Hand = {
+    store,
+    shell,
+    player,
+    root,
+    hold(partial) {
+      store.set(partial);
+      held = { ...held, ...partial };
+    },
   };
-  const send = () => {
-    if (moved) store.commit({ [moved]: store.traits[moved].value });
-    moved = null;
+  const lift = () => {
+    for (const key of down) key.lift?.(hand);
+    down.clear();
+    if (Object.keys(held).length) store.commit(held);
+    held = {};
   };
-  const actions: Record<string, () => void> = {
-    "[": () => nudge("alpha", -ALPHA_STEP),
-    "]": () => nudge("alpha", ALPHA_STEP),
-    "{": () => nudge("alpha", -10 * ALPHA_STEP),
-    "}": () => nudge("alpha", 10 * ALPHA_STEP),
-    ",": () => nudge("opacity", -OPACITY_STEP),
-    ".": () => nudge("opacity", OPACITY_STEP),
-    " ": () => player.toggle(),
-    o: () => store.commit({ overlay: store.traits.overlay.value === "blend" ? "map" : "blend" }),
-    s: () => store.commit({ sign: nextSign(store.traits.sign.value) }),
-    Escape: () => store.running.value && store.request("cancel"),
-  };
-  const down = (event: KeyboardEvent) => {
+  const speak = whenAtRest(life, () => {
+    const pixel = root.querySelector("[data-testid=readout]")?.textContent ?? "";
+    shell.spoken.value = pixel.replace(/\s+/g, " ").trim();
+  });
+  const press = (event: KeyboardEvent) => {
     // Shortcuts of the notebook and the browser; but brackets need Alt on many keyboards.
     const bracket = event.altKey && "[]{}".includes(event.key);
     if ((event.ctrlKey || event.metaKey || event.altKey) && !bracket) return;
     event.stopPropagation();
-    const action = actions[event.key];
-    if (!action || event.defaultPrevented || (event.key !== "Escape" && keepsKeys(event))) return;
+    const key = nameOf(event);
+    const entry = TABLE.get(key);
+    if (key.startsWith("Arrow") && (event.target as Element).closest(".view")) speak();
+    if (!entry?.run || event.defaultPrevented || keepsKeys(event)) return;
     event.preventDefault();
-    action();
+    if (event.repeat && !entry.repeats) return;
+    down.add(entry);
+    entry.run(hand, key);
   };
-  root.addEventListener("keydown", down, { signal: life });
-  root.addEventListener("keyup", send, { signal: life });
-  root.addEventListener("focusout", send, { signal: life });
+  const options = { signal: life };
+  root.addEventListener("keydown", press, options);
+  root.addEventListener("keyup", lift, options);
+  root.addEventListener("focusout", lift, options);
 }
 
-function nextSign(sign: Sign): Sign {
-  const at = SIGNS.findIndex(({ value }) => value === sign);
-  return SIGNS[(at + 1) % SIGNS.length].value;
+function whenAtRest(life: AbortSignal, act: () => void): () => void {
+  let timer = 0;
+  life.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  return () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(act, REST);
+  };
 }
 
-/** Where a letter is text, and where Space already has a meaning. */
-function keepsKeys(event: KeyboardEvent): boolean {
-  const target = event.target as HTMLElement;
-  if (target.matches("select, textarea, input:not([type=range]):not([type=checkbox])")) return true;
-  return event.key === " " && target.matches("button, input, summary");
+/** Shift decides about letters, not Caps Lock; `=` and `_` are `+` and `-` on the same key. */
+function nameOf({ key, shiftKey }: KeyboardEvent): string {
+  if (/^[a-z]$/i.test(key)) return shiftKey ? key.toUpperCase() : key.toLowerCase();
+  return { "=": "+", _: "-" }[key] ?? key;
+}
+
+/** Where a letter is text, where Space has a meaning, and where a box lies over the rest. */
+function keepsKeys({ key, target }: KeyboardEvent): boolean {
+  const element = target as HTMLElement;
+  if (element.closest("[role=dialog], [role=menu]")) return true;
+  if (key === "Escape") return false;
+  if (element.matches("select, textarea, input:not([type=range]):not([type=checkbox])")) return true;
+  return key === " " && element.matches("button, input, summary");
+}
+
+function after<T>(list: readonly T[], current: T): T {
+  return list[(list.indexOf(current) + 1) % list.length];
+}
+
+function moveAlpha({ store, player, hold }: Hand, steps: number): void {
+  player.pause();
+  hold({ alpha: moved(store.traits.alpha.value, steps * ALPHA_STEP) });
+}
+
+function moveOpacity({ store, hold }: Hand, steps: number): void {
+  hold({ opacity: moved(store.traits.opacity.value, steps * OPACITY_STEP) });
+}
+
+const moved = (value: number, step: number) => Math.round(clamp(value + step, 0, 1) * 1000) / 1000;
+
+function addPanel({ store, root }: Hand): void {
+  if (store.traits.mode.value === "full")
+    root.querySelector<HTMLElement>("[data-testid=compare][aria-expanded=false]")?.click();
+}
+
+/** Whether the active panel can ask anything; if not, the reader is told. */
+function asks({ store, shell }: Hand): boolean {
+  if (store.offline.value) shell.say("This page has no kernel to ask");
+  else if (!isQuestion(store.spec.value)) shell.say("This panel is made of others: it asks nothing");
+  else return true;
+  return false;
+}
+
+function nextBaseline(hand: Hand): void {
+  const { store, shell } = hand;
+  if (!asks(hand)) return;
+  const known = fills(store.info.value);
+  if (!store.method.value?.uses_baseline || !known.length) {
+    shell.say(`${store.method.value?.title ?? "This method"} has no baseline`);
+    return;
+  }
+  const at = known.findIndex(({ value }) => value === store.question.baseline.value.kind);
+  const { value, label } = known[(at + 1) % known.length];
+  stopPainting(store);
+  store.ask({ baseline: fillOf(store.info.value, value) });
+  shell.say(`Baseline: ${label}`);
+}
+
+function nextMethod(hand: Hand, step: number): void {
+  const { store, shell } = hand;
+  const methods = store.info.value?.methods ?? [];
+  if (!asks(hand) || !methods.length) return;
+  const at = methods.findIndex(({ key }) => key === store.question.method.value);
+  const { key, title } = methods[(at + step + methods.length) % methods.length];
+  store.ask({ method: key });
+  shell.say(`Method: ${title}`);
+}
+
+function lock({ store, shell }: Hand): void {
+  toggleLock(store);
+  shell.say(store.traits.scale.value.mode === "fixed" ? "The scale is locked" : "The scale follows the maps");
+}
+
+function peek(store: Store, on: boolean): void {
+  store.peeking.value = on;
+}
+
+function zoom({ store, hold }: Hand, key: string): void {
+  if (key === "0") {
+    hold({ zoom: PLAIN });
+    return;
+  }
+  const [factor, x, y] = store.traits.zoom.value;
+  const { cursor } = store;
+  // What lies under the cursor stays there.
+  const place = (at: number, centre: number) => clamp((at - centre) * factor + 0.5, 0, 1);
+  const at = cursor.value ? { x: place(cursor.value.x, x), y: place(cursor.value.y, y) } : undefined;
+  const next = zoomAt(store.traits.zoom.value, key === "+" ? ZOOM_STEP : 1 / ZOOM_STEP, at);
+  hold({ zoom: next.map((value) => Math.round(value * 1e4) / 1e4) as Traits["zoom"] });
+}
+
+function activate({ store, shell }: Hand, panel: number): void {
+  const slot = store.slots.value[panel];
+  if (!slot) return;
+  if (store.active.value !== panel) store.commit({ panel });
+  shell.say(`Panel ${panel + 1}: ${slot.drawable.value?.result.title ?? "not computed yet"}`);
+}
+
+function nextTool({ store, shell }: Hand): void {
+  const { tool } = store;
+  const next = { look: "rectangle", rectangle: "brush", brush: "look", eraser: "look" } as const;
+  tool.value = next[tool.value];
+  shell.say({ rectangle: "Rectangle", brush: "Brush", look: "No tool" }[tool.value as "look"]);
+}
+
+/** One thing at a time, the nearest first; boxes and lists have taken the key before it comes here. */
+function stop({ store, player }: Hand): void {
+  if (store.tool.value !== "look") store.tool.value = "look";
+  else if (store.playing.value) player.toggle();
+  else if (store.running.value) void store.request("cancel", { panel: null });
 }

@@ -1,83 +1,100 @@
-/** Under the panels: the pixel in numbers, and what the colours mean. */
+/** Under a map: what its colours mean, and where they end. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { number, percent, signed, withUnit } from "../../lib/format.js";
+import { clamp, number, percent, signed } from "../../lib/format.js";
 import { react } from "../../lib/lifetime.js";
 import { oneSided, paintBar } from "../../render/bar.js";
 import { Surface } from "../../render/canvas.js";
-import { LUT_SIZE } from "../../render/recolour.js";
+import { applySign, LUT_SIZE } from "../../render/recolour.js";
+import { EACH } from "../../render/scale.js";
 import { mount } from "../../ui/mount.js";
-import type { Store } from "./store.js";
+import { make } from "./panel.js";
+import { isSigned, said, underCursor } from "./readout.js";
+import type { Slot, Store } from "./store.js";
 
-export function mountReadout(element: HTMLElement, store: Store, life: AbortSignal): void {
-  element.dataset.testid = "readout";
-  element.classList.add("readout");
-  element.setAttribute("aria-live", "polite");
-  mount(life, element, () => readout(element, store));
-}
-
-function readout(element: HTMLElement, store: Store): TemplateResult {
-  const at = store.cursor.value;
-  const drawable = store.drawable.value;
-  store.frame.value; // the values under the cursor change with every frame
-  if (!at || !drawable || store.values.length !== drawable.map.data.length) {
-    delete element.dataset.value;
-    const hint = "Point at a pixel, or use the arrow keys on a picture.";
-    return html`<p class="hint">${drawable ? hint : nothing}</p>`;
-  }
-  const pixel = at.y * drawable.width + at.x;
-  const rgb = [...drawable.picture.subarray(3 * pixel, 3 * pixel + 3)];
-  const value = store.values[pixel];
-  const { signed: isSigned, unit } = drawable.result;
-  Object.assign(element.dataset, { x: at.x, y: at.y, value, rgb: rgb.join(" ") });
-  return html`<p class="value">${withUnit(isSigned ? signed(value) : number(value), unit)}</p>
-    <p>
-      <span><small>x</small> ${at.x}</span> <span><small>y</small> ${at.y}</span>
-      <span><i class="swatch" style="background: rgb(${rgb.join(" ")})"></i><small>RGB</small> ${rgb.join(" ")}</span>
-    </p>`;
-}
-
-export function mountLegend(element: HTMLElement, store: Store, life: AbortSignal): void {
+export function mountLegend(element: HTMLElement, slot: Slot, store: Store, life: AbortSignal): void {
   const canvas = document.createElement("canvas");
   canvas.className = "bar";
   canvas.setAttribute("aria-hidden", "true");
-  const text = document.createElement("div");
+  const [scale, needle, text] = [make("div", "scale-bar"), make("i", "needle"), make("div", "")];
   element.classList.add("legend");
-  element.append(canvas, text);
+  scale.append(canvas, needle);
+  element.append(scale, text);
   const surface = new Surface(canvas);
-  react(life, () => drawBar(surface, store));
-  mount(life, text, () => words(store));
+  react(life, () => {
+    canvas.hidden = slot.drawable.value === null;
+    drawBar(surface, slot, store);
+  });
+  react(life, () => point(needle, slot, store));
+  mount(life, text, () => words(slot, store));
 }
 
-function drawBar(surface: Surface, store: Store): void {
-  const lut = store.lut.value;
-  const drawable = store.drawable.value;
-  if (!lut || !drawable) return;
-  const { cut } = store.painted.value;
+/** Puts the needle at the value under the linked cursor. */
+function point(needle: HTMLElement, slot: Slot, store: Store): void {
+  const value = underCursor(slot, store);
+  needle.hidden = value === null;
+  if (value === null) return;
   const sign = store.traits.sign.value;
-  paintBar(surface.pixels(LUT_SIZE, 1), lut, store.limit.value, cut, sign, drawable.result.signed);
+  const half = oneSided(sign, isSigned(slot));
+  const share = clamp(applySign(value, sign, isSigned(slot)) / slot.limit.value, -1, 1);
+  needle.style.insetInlineStart = `${100 * (half ? share : (share + 1) / 2)}%`;
+}
+
+/** Once for all panels: that their colours cannot be compared. */
+export function mountWarning(element: HTMLElement, store: Store, life: AbortSignal): void {
+  element.dataset.testid = "scale-warning";
+  element.setAttribute("role", "note");
+  react(life, () => {
+    element.hidden = store.traits.scale.value.mode !== "each";
+    element.textContent = `${EACH.charAt(0).toUpperCase()}${EACH.slice(1)}.`;
+  });
+}
+
+function drawBar(surface: Surface, slot: Slot, store: Store): void {
+  const lut = store.lut.value;
+  if (!lut || !slot.drawable.value) return;
+  const { cut } = slot.painted.value;
+  const sign = store.traits.sign.value;
+  paintBar(surface.pixels(LUT_SIZE, 1), lut, slot.limit.value, cut, sign, isSigned(slot));
   surface.show();
 }
 
-function words(store: Store): TemplateResult | typeof nothing {
-  const drawable = store.drawable.value;
-  if (!drawable) return nothing;
-  const limit = store.limit.value;
-  const { unit, signed: isSigned } = drawable.result;
-  const half = oneSided(store.traits.sign.value, isSigned);
-  const { clipped, max } = store.painted.value;
-  const locked = store.traits.scale.value !== null;
+function words(slot: Slot, store: Store): TemplateResult | typeof nothing {
+  if (!slot.drawable.value) return nothing;
+  const limit = slot.limit.value;
+  const smoothing = store.traits.smoothing.value;
+  const { clipped, max } = slot.painted.value;
+  const half = oneSided(store.traits.sign.value, isSigned(slot));
+  const [low, high] = ends(slot, half);
   const share = clipped > 0 ? `${percent(clipped)} clipped` : "nothing clipped";
+  const mode = { auto: "", fixed: ", locked scale", each: ", own scale" }[store.traits.scale.value.mode];
+  const value = underCursor(slot, store);
   return html`<div class="ticks">
-      ${half ? nothing : html`<span>${signed(-limit)}</span>`}
-      <span>0</span>
+      <span>${half ? "0" : signed(-limit)}</span>
+      <span>${half ? nothing : "0"}</span>
       <span>${half ? number(limit) : signed(limit)}</span>
     </div>
+    <div class="ticks ends">
+      <span>${low}</span>
+      <strong>${value === null ? nothing : said(slot, value)}</strong>
+      <span>${high}</span>
+    </div>
     <p>
-      <span>${unit}</span>
+      <span>${slot.own.value.unit}</span>
+      ${smoothing > 0 ? html`<span data-testid="smoothed">smoothed, sigma ${number(smoothing, 2)} px</span>` : nothing}
       <span>
         <span data-testid="clipped" data-share=${clipped} title="Share of the pixels beyond the ends of the scale"
           >${max === 0 ? "zero everywhere" : share}</span
-        >${locked ? ", locked scale" : ""}
+        >${mode}
       </span>
     </p>`;
+}
+
+/** What the two ends of the colours stand for: of the score, if nothing else is named. */
+function ends(slot: Slot, half: boolean): [string, string] {
+  const spec = slot.spec.value;
+  if (spec && "difference" in spec && !half) {
+    const [a, b] = spec.difference;
+    return [`more in ${b + 1}`, `more in ${a + 1}`];
+  }
+  return half ? ["none", "strong"] : ["lowers", "raises"];
 }

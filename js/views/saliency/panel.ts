@@ -1,10 +1,14 @@
 /** One picture: caption, canvas, the mark of the linked cursor. It walks by pointer and by arrow keys. */
+import { clamp } from "../../lib/format.js";
 import { react, watchWidth } from "../../lib/lifetime.js";
-import type { Point, Store } from "./store.js";
+import { listenZoom } from "./gestures.js";
+import type { Slot, Store } from "./store.js";
 
 export interface PanelProps {
   testid: string;
-  name: string;
+  name(): string;
+  /** Whose picture it shows. */
+  slot(): Slot;
 }
 
 const STEP: Record<string, [number, number]> = {
@@ -13,42 +17,57 @@ const STEP: Record<string, [number, number]> = {
   ArrowUp: [0, -1],
   ArrowDown: [0, 1],
 };
+/** CSS pixels of a picture's pixel from which on it is shown as a square. */
+const VISIBLE = 3;
 
 export class Panel {
+  readonly element = make("section", "panel");
   readonly canvas = make("canvas", "");
   readonly caption = make("header", "caption");
   readonly badge = make("div", "badges");
   readonly footer = make("footer", "footer");
-  readonly #view = make("div", "view");
+  /** What is zoomed: the canvas, and whatever is drawn over it. */
+  readonly stage = make("div", "stage");
+  readonly view = make("div", "view");
   readonly #mark = make("i", "mark");
   readonly #empty = make("p", "empty");
+  #width = 0;
 
   constructor(
-    parent: HTMLElement,
     private readonly store: Store,
-    props: PanelProps,
+    private readonly props: PanelProps,
     life: AbortSignal,
   ) {
-    const element = make("section", "panel");
+    const { element, view } = this;
     element.dataset.testid = props.testid;
-    this.#view.append(this.canvas, this.#mark, this.badge, this.#empty);
-    element.append(this.caption, this.#view, this.footer);
-    parent.append(element);
+    this.stage.append(this.canvas);
+    view.append(this.stage, this.#mark, this.badge, this.#empty);
+    element.append(this.caption, view, this.footer);
 
-    this.#view.tabIndex = 0;
-    this.#view.setAttribute("role", "group");
+    view.tabIndex = 0;
+    view.setAttribute("role", "group");
     const options = { signal: life };
-    this.#view.addEventListener("pointermove", (event) => this.#point(event), options);
-    this.#view.addEventListener("pointerleave", () => this.#leave(), options);
-    this.#view.addEventListener("keydown", (event) => this.#walk(event), options);
-    react(life, () => this.#describe(props.name));
-    react(life, () => this.#showMark(store.cursor.value));
-    watchWidth(life, this.#view, (width) => this.#sharpen(width));
+    view.addEventListener("pointermove", (event) => this.#point(event), options);
+    view.addEventListener("pointerleave", () => this.#leave(), options);
+    view.addEventListener("keydown", (event) => this.#walk(event), options);
+    listenZoom(view, store, life);
+    react(life, () => this.#describe());
+    react(life, () => this.#showMark());
+    react(life, () => this.#sharpen());
+    watchWidth(life, view, (width) => {
+      this.#width = width;
+      this.#sharpen();
+    });
   }
 
-  #describe(name: string): void {
-    const drawable = this.store.drawable.value;
-    this.#view.setAttribute(
+  get #drawable() {
+    return this.props.slot().drawable.value;
+  }
+
+  #describe(): void {
+    const drawable = this.#drawable;
+    const name = this.props.name();
+    this.view.setAttribute(
       "aria-label",
       drawable
         ? `${name}, ${drawable.width} by ${drawable.height} pixels. Arrow keys read single pixels.`
@@ -56,28 +75,31 @@ export class Panel {
     );
     this.#empty.textContent = drawable ? "" : this.#waiting();
     this.#empty.hidden = drawable !== null;
-    this.#sharpen(this.#view.clientWidth);
+    this.view.style.setProperty("--aspect", drawable ? String(drawable.width / drawable.height) : "");
   }
 
   #waiting(): string {
-    const { phase } = this.store.state.value;
+    const slot = this.props.slot();
+    if (slot.refusal.value) return slot.refusal.value;
+    const { phase } = slot.state.value;
     if (phase === "error") return "No picture";
     return phase === "running" ? "Computing" : "Waiting for the kernel";
   }
 
-  /** Single pixels stay visible where they are large; below twice their size smoothing hides uneven columns. */
-  #sharpen(width: number): void {
-    const pixels = this.store.drawable.peek()?.width ?? 1;
-    this.canvas.classList.toggle("pixelated", width / pixels >= 2);
+  /** Single pixels stay visible where they are large; where they are small smoothing hides uneven columns. */
+  #sharpen(): void {
+    const [zoom] = this.store.traits.zoom.value;
+    const pixels = this.#drawable?.width ?? 1;
+    this.canvas.classList.toggle("pixelated", (zoom * this.#width) / pixels >= VISIBLE);
   }
 
   #point(event: PointerEvent): void {
-    const drawable = this.store.drawable.value;
     const box = this.canvas.getBoundingClientRect();
-    if (!drawable || !box.width) return;
-    const x = Math.floor(((event.clientX - box.left) / box.width) * drawable.width);
-    const y = Math.floor(((event.clientY - box.top) / box.height) * drawable.height);
-    this.#move({ x, y });
+    if (!box.width) return;
+    const { width, height } = this.#size;
+    const x = Math.floor(((event.clientX - box.left) / box.width) * width);
+    const y = Math.floor(((event.clientY - box.top) / box.height) * height);
+    this.#move(x, y);
   }
 
   #leave(): void {
@@ -85,36 +107,44 @@ export class Panel {
   }
 
   #walk(event: KeyboardEvent): void {
-    const drawable = this.store.drawable.value;
     const step = STEP[event.key];
-    if (!drawable || !step || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!this.#drawable || !step || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
+    const { width, height } = this.#size;
     const size = event.shiftKey ? 10 : 1;
     const at = this.store.cursor.value;
-    if (!at) this.#move({ x: drawable.width >> 1, y: drawable.height >> 1 });
-    else this.#move({ x: at.x + step[0] * size, y: at.y + step[1] * size });
+    if (!at) this.#move(width >> 1, height >> 1);
+    else this.#move(Math.floor(at.x * width) + step[0] * size, Math.floor(at.y * height) + step[1] * size);
   }
 
-  #move({ x, y }: Point): void {
-    const { width, height } = this.store.drawable.value ?? { width: 1, height: 1 };
-    const inside = { x: Math.min(Math.max(x, 0), width - 1), y: Math.min(Math.max(y, 0), height - 1) };
+  get #size(): { width: number; height: number } {
+    return this.#drawable ?? { width: 0, height: 0 };
+  }
+
+  /** To the middle of a pixel of this picture. */
+  #move(column: number, row: number): void {
+    const { width, height } = this.#size;
+    if (!width) return;
+    const x = (clamp(column, 0, width - 1) + 0.5) / width;
+    const y = (clamp(row, 0, height - 1) + 0.5) / height;
     const before = this.store.cursor.value;
-    if (before?.x !== inside.x || before?.y !== inside.y) this.store.cursor.value = inside;
+    if (before?.x !== x || before?.y !== y) this.store.cursor.value = { x, y };
   }
 
-  #showMark(at: Point | null): void {
-    const drawable = this.store.drawable.value;
-    this.#mark.hidden = !at || !drawable;
-    if (!at || !drawable) return;
+  #showMark(): void {
+    const at = this.store.cursor.value;
+    const { width, height } = this.#size;
+    this.#mark.hidden = !at || !width;
+    if (!at || !width) return;
     const { style } = this.#mark;
-    style.left = `${((at.x + 0.5) / drawable.width) * 100}%`;
-    style.top = `${((at.y + 0.5) / drawable.height) * 100}%`;
-    style.width = `${100 / drawable.width}%`;
-    style.height = `${100 / drawable.height}%`;
+    style.setProperty("--x", String((Math.floor(at.x * width) + 0.5) / width));
+    style.setProperty("--y", String((Math.floor(at.y * height) + 0.5) / height));
+    style.setProperty("--w", String(1 / width));
+    style.setProperty("--h", String(1 / height));
   }
 }
 
-function make<K extends keyof HTMLElementTagNameMap>(tag: K, name: string): HTMLElementTagNameMap[K] {
+export function make<K extends keyof HTMLElementTagNameMap>(tag: K, name: string): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   if (name) element.className = name;
   return element;

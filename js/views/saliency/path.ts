@@ -6,6 +6,7 @@ import { icons } from "../../ui/icons.js";
 import { mount } from "../../ui/mount.js";
 import { iconButton } from "../../ui/parts.js";
 import { slider } from "../../ui/slider.js";
+import { mountAlong } from "./along.js";
 import { Curves, margins } from "./curves.js";
 import { Player } from "./player.js";
 import type { Store } from "./store.js";
@@ -16,12 +17,16 @@ export class Path {
   constructor(element: HTMLElement, store: Store, life: AbortSignal) {
     this.player = new Player(store, element, life);
     const block = element.appendChild(div("path"));
+    mountAlong(block.appendChild(div("along")), store, life);
     const scrub = block.appendChild(div("scrub"));
-    const curves = new Curves(block.appendChild(div("curves")), store, life);
+    const chart = block.appendChild(div("curves"));
+    const curves = new Curves(chart, store, life);
     const words = element.appendChild(div("words"));
     react(life, () => {
       // While a path is computed its place is kept, so that nothing jumps when it comes.
-      block.hidden = !(store.drawable.value?.path || (store.method.value?.path && store.running.value));
+      const coming = Boolean(store.method.value?.path && store.running.value);
+      block.hidden = !store.walks.value && !coming;
+      chart.hidden = !store.drawable.value?.path && !coming;
     });
     watchWidth(life, element, (width) => {
       const { left, right } = margins(width);
@@ -37,7 +42,7 @@ export class Path {
     const playing = store.playing.value;
     const { reduced } = this.player;
     const label = reduced ? "Step along the path" : playing ? "Pause" : "Play along the path";
-    const disabled = !store.drawable.value?.path;
+    const disabled = !store.walks.value;
     return html`${iconButton({
       icon: reduced ? icons.step : playing ? icons.pause : icons.play,
       label,
@@ -75,8 +80,8 @@ function sentence(store: Store): TemplateResult | typeof nothing {
           type="button"
           data-testid="refine"
           title="Compute with twice the steps, keeping what is there"
-          ?disabled=${busy}
-          @click=${() => store.request("refine")}
+          ?disabled=${busy || store.offline.value}
+          @click=${() => store.request("refine", { panel: store.active.value })}
         >
           Refine \u00d72
         </button>`

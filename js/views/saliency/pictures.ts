@@ -1,161 +1,115 @@
-/** The two linked panels: what they draw, and the pixel under the cursor of either. */
-import { html, nothing, type TemplateResult } from "lit-html";
-import { named, onGrid, shorten } from "../../lib/format.js";
-import { perFrame, react, untracked } from "../../lib/lifetime.js";
-import type { Drawable, Result, State } from "../../lib/wire.js";
-import { Surface } from "../../render/canvas.js";
-import { cumulativeAt, paintInput } from "../../render/path.js";
-import { Recolour, toGrey } from "../../render/recolour.js";
-import { mount } from "../../ui/mount.js";
-import { mountLegend, mountReadout } from "./legend.js";
-import { Panel } from "./panel.js";
+/** The input and the map panels: what is there, in how many columns, and when it is drawn. */
+import { perFrame, react, untracked, watchWidth } from "../../lib/lifetime.js";
+import { InputPicture } from "./input.js";
+import { MapPicture } from "./map.js";
 import type { Store } from "./store.js";
 
+/** Milliseconds without a new frame after which maps are compared. */
+const REST = 120;
+
+/** CSS pixels: a picture that is narrower shows too little. */
+const NARROWEST = 186;
+const GAP = 16;
+/** Of the side panel, where it stands beside the pictures, and the container width from which on it does. */
+const SIDE = 272;
+const BESIDE = 900;
+const PADDING = 32;
+
+/** Columns for so many pictures: as few rows as fit, and rows as equal as they can be. */
+export function columnsFor(pictures: number, width: number): number {
+  const most = Math.max(1, Math.floor((width + GAP) / (NARROWEST + GAP)));
+  return Math.ceil(pictures / Math.ceil(pictures / most));
+}
+
 export class Pictures {
-  readonly #input: Surface;
-  readonly #map: Surface;
-  readonly #recolour = new Recolour();
-  #grey: Uint8Array = new Uint8Array(0);
-  #greyOf: Uint8Array | null = null;
-  #shown: Drawable | null = null;
-  #alpha = 1;
+  readonly #maps: MapPicture[] = [];
+  readonly #input: InputPicture;
+  readonly #redraw: () => void;
+  #rest = 0;
 
   constructor(
-    element: HTMLElement,
+    private readonly element: HTMLElement,
     private readonly store: Store,
     private readonly root: HTMLElement,
-    life: AbortSignal,
+    private readonly life: AbortSignal,
   ) {
-    const input = new Panel(element, store, { testid: "panel-input", name: "Input" }, life);
-    const map = new Panel(element, store, { testid: "panel-map", name: "Attribution map" }, life);
-    mount(life, input.caption, () => inputCaption(store));
-    mount(life, map.caption, () => mapCaption(store));
-    mount(life, map.badge, () => badge(store));
-    mountReadout(input.footer, store, life);
-    mountLegend(map.footer, store, life);
-    this.#input = new Surface(input.canvas);
-    this.#map = new Surface(map.canvas);
-
+    this.#redraw = perFrame(life, () => untracked(() => this.#draw()));
+    this.#input = new InputPicture(store, life);
+    element.append(this.#input.element);
     react(life, () => {
-      const { width, height } = store.drawable.value ?? { width: 1, height: 1 };
-      root.style.setProperty("--aspect", String(width / height));
+      this.#input.depends();
+      this.#redraw();
     });
-    const request = perFrame(life, () => untracked(() => this.#draw()));
+    react(life, () => this.#count(store.slots.value.length));
     react(life, () => {
-      this.#touch();
-      request();
+      const [factor, x, y] = store.traits.zoom.value;
+      element.style.setProperty("--zoom", String(factor));
+      element.style.setProperty("--zoom-x", String(x));
+      element.style.setProperty("--zoom-y", String(y));
+      element.toggleAttribute("data-zoomed", factor > 1);
+      element.dataset.tool = store.tool.value;
+      element.toggleAttribute("data-several", store.slots.value.length > 1);
     });
+    life.addEventListener("abort", () => clearTimeout(this.#rest), { once: true });
+    this.#layout();
   }
 
-  /** Reads everything a frame depends on, so that a change of any asks for a frame. */
-  #touch(): void {
-    const { opacity, threshold, sign, overlay } = this.store.traits;
-    const { drawable, lut, limit, shownAlpha } = this.store;
-    for (const source of [opacity, threshold, sign, overlay, drawable, lut, limit, shownAlpha]) source.value;
-  }
-
-  #draw(): void {
-    const drawable = this.store.drawable.value;
-    if (!drawable) return;
-    // Opacity, threshold and sign leave input and sums as they are.
-    const alpha = this.store.shownAlpha.value;
-    const moved = drawable !== this.#shown || alpha !== this.#alpha;
-    if (moved) this.#follow(drawable, alpha);
-    if (this.#drawMap(drawable)) {
-      this.root.dataset.stage = drawable.result.stage;
-      this.root.dataset.job = String(drawable.result.job);
-    }
-  }
-
-  /** Draws the input at alpha, and sums the attributions up to there. */
-  #follow(drawable: Drawable, alpha: number): void {
-    const { store } = this;
-    const { picture, path, width, height } = drawable;
-    const baseline = alpha < 1 && path ? path.baseline : null;
-    paintInput(this.#input.pixels(width, height), picture, baseline, alpha);
-    this.#input.show();
-    const n = width * height;
-    if (store.values.length !== n) store.values = new Float64Array(n);
-    cumulativeAt(drawable, alpha, store.values);
-    this.#shown = drawable;
-    this.#alpha = alpha;
-  }
-
-  /** `false` while the colours are not here yet. */
-  #drawMap(drawable: Drawable): boolean {
-    const { store } = this;
-    const lut = store.lut.value;
-    if (!lut) return false;
-    const { opacity, threshold, sign, overlay } = store.traits;
-    const look = {
-      lut,
-      limit: store.limit.value,
-      opacity: opacity.value,
-      threshold: threshold.value,
-      sign: sign.value,
-      overlay: overlay.value,
+  /** By the width of everything, which no number of columns changes. */
+  #layout(): void {
+    const { store, root } = this;
+    let width = 800;
+    const arrange = () => {
+      const side = store.inspector.value || store.traits.mode.value === "guided";
+      const beside = side && width >= BESIDE;
+      const room = width - PADDING - (beside ? SIDE : 0);
+      root.style.setProperty("--columns", String(columnsFor(1 + store.slots.value.length, room)));
     };
-    const out = this.#map.pixels(drawable.width, drawable.height);
-    this.#recolour.paint(out, this.#greyFor(drawable.picture), store.values, drawable.result.signed, look);
-    this.#map.show();
-    this.#publish(drawable);
-    return true;
+    react(this.life, arrange);
+    react(this.life, () => {
+      const { width: columns, height } = store.slots.value[0].drawable.value ?? { width: 1, height: 1 };
+      root.style.setProperty("--aspect", String(columns / height));
+    });
+    watchWidth(this.life, root, (now) => {
+      width = now;
+      untracked(arrange);
+    });
   }
 
-  #greyFor(picture: Uint8Array): Uint8Array {
-    if (this.#greyOf !== picture) {
-      this.#grey = toGrey(picture);
-      this.#greyOf = picture;
+  #count(count: number): void {
+    const { store } = this;
+    while (this.#maps.length > count) this.#maps.pop()?.remove();
+    while (this.#maps.length < count) {
+      const map = untracked(() => new MapPicture(store, store.pool[this.#maps.length], this.life));
+      this.#maps.push(map);
+      this.element.append(map.element);
+      react(map.life, () => {
+        map.depends();
+        this.#redraw();
+      });
     }
-    return this.#grey;
   }
 
-  #publish({ map }: Drawable): void {
-    const { clipped, cut } = this.#recolour.painted;
-    const before = this.store.painted.value;
-    const max = before.of === map ? before.max : largest(map.data);
-    if (before.of !== map || before.clipped !== clipped || before.cut !== cut) {
-      this.store.painted.value = { clipped, cut, max, of: map };
-    }
+  #compareLater(): void {
+    clearTimeout(this.#rest);
+    if (!this.#maps.some(({ slot }) => slot.sources.length)) return;
+    const compare = () => {
+      for (const { slot } of this.#maps) slot.correlate();
+    };
+    this.#rest = window.setTimeout(() => untracked(compare), REST);
+  }
+
+  /** Draws what has changed: sources before what is made of them. */
+  #draw(): void {
+    this.#input.draw();
+    const derived = (map: MapPicture) => map.slot.sources.length > 0;
+    for (const map of this.#maps) if (!derived(map)) map.slot.follow();
+    for (const map of this.#maps) if (derived(map)) map.slot.follow();
+    let drawn = false;
+    for (const map of this.#maps) drawn = map.draw() || drawn;
+    if (!drawn) return;
     this.store.frame.value++;
+    this.#compareLater();
+    const result = this.store.slots.value[0].drawable.value?.result;
+    if (result) Object.assign(this.root.dataset, { stage: result.stage, job: String(result.job) });
   }
-}
-
-function largest(values: ArrayLike<number>): number {
-  let size = 0;
-  for (let i = 0; i < values.length; i++) size = Math.max(size, Math.abs(values[i]));
-  return size;
-}
-
-function inputCaption(store: Store): TemplateResult {
-  const { info, traits, drawable, shownAlpha } = store;
-  const many = (info.value?.images ?? 1) > 1;
-  const title = many ? `Input ${(drawable.value?.result.index ?? traits.index.value) + 1}` : "Input";
-  const alpha = shownAlpha.value;
-  return html`<h3>${title}</h3>
-    ${alpha < 1 ? html`<span>at alpha ${onGrid(alpha, 0.01)}</span>` : nothing}`;
-}
-
-function mapCaption(store: Store): TemplateResult {
-  const result = store.drawable.value?.result;
-  if (!result) return html`<h3>Attribution</h3>`;
-  const label = shorten(named(result.target_label, result.target));
-  const layer = result.layer ? `, ${result.layer}` : "";
-  return html`<h3>${result.title}</h3>
-    <span title=${label}>for <bdi>${label}</bdi>${layer}</span>`;
-}
-
-/** Says what the picture is not: preview, partial, of an older setting, stopped halfway. */
-function badge(store: Store): TemplateResult | typeof nothing {
-  const result = store.drawable.value?.result;
-  const text = result ? caveat(result, store.state.value) : "";
-  return text ? html`<span class="badge" data-testid="stage">${text}</span>` : nothing;
-}
-
-function caveat({ stage, job }: Result, state: State): string {
-  if (state.job > job) return state.phase === "running" ? "computing" : "of the previous setting";
-  if (stage === "final") return "";
-  if (stage === "cancelled" || state.phase === "cancelled") return "cancelled, incomplete";
-  if (stage === "partial" && state.total) return `partial, ${state.done} of ${state.total}`;
-  return stage;
 }

@@ -19,7 +19,7 @@ export class Player {
     document.addEventListener("visibilitychange", () => document.hidden && stop(), { signal: life });
     life.addEventListener("abort", stop, { once: true });
     react(life, () => {
-      if (!store.drawable.value?.path) store.playing.value = false;
+      if (!store.walks.value) store.playing.value = false;
     });
   }
 
@@ -28,7 +28,7 @@ export class Player {
   }
 
   toggle(): void {
-    if (!this.store.drawable.value?.path) return;
+    if (!this.store.walks.value) return;
     if (this.store.playing.value) this.#finish();
     else if (this.reduced) this.#step();
     else this.#play();

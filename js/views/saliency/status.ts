@@ -2,13 +2,15 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { seconds } from "../../lib/format.js";
 import { computed, react, signal } from "../../lib/lifetime.js";
+import type { State } from "../../lib/wire.js";
 import { mount } from "../../ui/mount.js";
 import { progress } from "../../ui/parts.js";
+import type { Shell } from "./shell.js";
 import type { Store } from "./store.js";
 
-export function mountStatus(element: HTMLElement, store: Store, life: AbortSignal): void {
+export function mountStatus(element: HTMLElement, store: Store, shell: Shell, life: AbortSignal): void {
   const elapsed = stopwatch(store, life);
-  mount(life, element, () => status(store, elapsed.value));
+  mount(life, element, () => status(store, shell, elapsed.value));
 }
 
 /** Seconds since the running job began, as this page saw it. */
@@ -28,21 +30,26 @@ function stopwatch(store: Store, life: AbortSignal) {
   return elapsed;
 }
 
-function status(store: Store, elapsed: number): TemplateResult {
-  const { phase, text, done, total, eta } = store.state.value;
+function status(store: Store, shell: Shell, elapsed: number): TemplateResult {
+  const { panel, phase, text, done, total, eta } = watched(store);
   const running = phase === "running";
-  // Counts stand beside the announced text: a screen reader would read every one of them.
-  const label = text.replace(COUNT, "") || PHASES[phase];
+  const where = panel !== store.active.value ? `Panel ${panel + 1}: ` : "";
+  const label = where + (text.replace(COUNT, "") || PHASES[phase]);
+  // The one place of the widget that is read aloud. Counts stand beside it: every one of them would be read.
   return html`${running ? progress({ share: total ? done / total : null, label: "Progress" }) : nothing}
     <i class="lamp" data-phase=${phase}></i>
-    <span role="status" aria-live="polite" data-testid="status" data-phase=${phase}>${label}</span>
+    <span role="status" aria-atomic="false" aria-live="polite" data-testid="status" data-phase=${phase}>
+      <span>${label}</span>
+      <span class="notice" data-testid="notice">${shell.exporting.value ?? shell.said.value}</span>
+      <span class="unseen">${shell.spoken.value}</span>
+    </span>
     <span class="time">${running ? timing(done, total, elapsed, eta) : nothing}</span>
     <button
       class="button"
       type="button"
       data-testid="cancel"
       ?hidden=${!running}
-      @click=${() => store.request("cancel")}
+      @click=${() => store.request("cancel", { panel: null })}
     >
       Cancel
     </button>
@@ -50,11 +57,31 @@ function status(store: Store, elapsed: number): TemplateResult {
       class="button"
       type="button"
       data-testid="run"
-      ?hidden=${phase !== "cancelled" && phase !== "error"}
-      @click=${() => store.request("run")}
+      ?hidden=${(phase !== "cancelled" && phase !== "error") || store.offline.value}
+      @click=${() => store.request("run", { panel })}
     >
       Run again
     </button>`;
+}
+
+/** The active panel's work, or another's where only that is running; of several that run, how far they are together. */
+function watched(store: Store): State {
+  const own = { ...store.state.value, panel: store.active.value };
+  const running = store.states.value
+    .map((state, panel) => ({ ...state, panel }))
+    .filter(({ phase }) => phase === "running");
+  const first = running.find(({ panel }) => panel === own.panel) ?? running[0];
+  if (running.length < 2) return first ?? own;
+  const sum = (name: "done" | "total") => running.reduce((all, state) => all + state[name], 0);
+  return {
+    ...first,
+    // They take turns, so that each estimate has the others in it: the longest is that of all.
+    eta: running.some(({ eta }) => eta === null) ? null : Math.max(...running.map(({ eta }) => eta ?? 0)),
+    done: sum("done"),
+    total: sum("total"),
+    text: `Computing ${running.length} panels`,
+    panel: own.panel,
+  };
 }
 
 const COUNT = /:? *\d+ of \d+$/;
@@ -76,7 +103,8 @@ function timing(done: number, total: number, elapsed: number, eta: number | null
 /** The kernel's words as they are, as text; picture and controls stay usable. */
 export function mountError(element: HTMLElement, store: Store, life: AbortSignal): void {
   mount(life, element, () => {
-    const { error } = store.state.value;
+    // Among several panels each says itself what went wrong with it.
+    const error = store.slots.value.length > 1 ? null : store.state.value.error;
     const message = error?.message ?? store.problem.value;
     if (!message) return nothing;
     return html`<div class="error" role="alert" data-testid="error">

@@ -3,12 +3,16 @@
 from saliscope.attribution.base import Attribution, Method, Path
 from saliscope.attribution.cam import GradCAM
 from saliscope.attribution.gradient import InputXGradient, Saliency
+from saliscope.attribution.knobs import knob
 from saliscope.attribution.noise import SmoothGrad
+from saliscope.attribution.own import method
 from saliscope.attribution.path import IntegratedGradients
 from saliscope.attribution.registry import methods
+from saliscope.specs.saliency import Card
 
 __all__ = [
     "Attribution",
+    "Card",
     "GradCAM",
     "InputXGradient",
     "IntegratedGradients",
@@ -16,5 +20,7 @@ __all__ = [
     "Path",
     "Saliency",
     "SmoothGrad",
+    "knob",
+    "method",
     "methods",
 ]

@@ -12,6 +12,7 @@ from saliscope.core.anytime import CancelToken, Step, drive, steadily
 from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed
 from saliscope.errors import MethodError
+from saliscope.specs.saliency import Card
 
 __all__ = ["Attribution", "Method", "Path", "Question", "check_count"]
 
@@ -27,12 +28,15 @@ class Method(ABC):
         What the map shows, in one sentence.
     unit : str
         Unit of its values.
+    card : Card
+        What a reader should know of it.
     """
 
     key: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
     unit: ClassVar[str]
+    card: ClassVar[Card] = Card()
     refinable: ClassVar[bool] = False
 
     @property

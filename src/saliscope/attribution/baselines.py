@@ -6,21 +6,19 @@ between 0 and 1 and normalised with the model's own mean and standard deviation.
 
 import difflib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from saliscope.attribution.knobs import knob
+from saliscope.attribution.picture_space import PictureSpace, blur_matrix
 from saliscope.core.borrow import Borrowed
 from saliscope.core.seeds import NoiseSource
-from saliscope.errors import BaselineError
-
-_SLACK = 0.5 / 255
-"""Half a step of 8 bits: what lies less than this beyond black or white is rounding."""
+from saliscope.errors import BaselineError, InputError
+from saliscope.specs.region import Region
 
 
 class Baseline(ABC):
@@ -28,6 +26,7 @@ class Baseline(ABC):
 
     kind: ClassVar[str]
 
+    @abstractmethod
     def make(self, borrowed: Borrowed, inputs: Tensor) -> Tensor:
         """The baseline of each input in model space, with the shape of `inputs`.
 
@@ -36,12 +35,6 @@ class Baseline(ABC):
         BaselineError
             If the recipe does not fit the inputs.
         """
-        space = PictureSpace(borrowed, inputs)
-        return space.to_model(self._picture(space.to_picture(inputs)))
-
-    @abstractmethod
-    def _picture(self, pictures: Tensor) -> Tensor:
-        """The baseline of each picture, in picture space (0 to 1)."""
 
     def __str__(self) -> str:
         values = ", ".join(
@@ -52,37 +45,21 @@ class Baseline(ABC):
         return f"{self.kind} ({values})" if values else self.kind
 
 
-class PictureSpace:
-    """Between pixel values in [0, 1] and what the model is fed.
+class _OfPixels(Baseline):
+    """A recipe in picture space."""
 
-    Where the normalisation is unknown, an input with values outside [0, 1] is stretched: its own smallest and
-    largest value stand for 0 and 1, as in the picture that is shown of it.
-    """
+    def make(self, borrowed: Borrowed, inputs: Tensor) -> Tensor:
+        """Normalise the recipe's pixels as the model wants them; same parameters and errors."""
+        space = PictureSpace(borrowed, inputs)
+        return space.to_model(self._picture(space.to_picture(inputs)))
 
-    def __init__(self, borrowed: Borrowed, inputs: Tensor) -> None:
-        self._preprocessing = borrowed.preprocessing
-        # Of each input by itself: its baseline may not depend on the inputs beside it.
-        low, high = inputs.flatten(1).aminmax(dim=1)
-        inside = (low >= -_SLACK) & (high <= 1 + _SLACK)
-        span = torch.where(inside | (high == low), 1.0, high - low)
-        shape = (-1, *[1] * (inputs.ndim - 1))
-        self._low, self._span = torch.where(inside, 0.0, low).reshape(shape), span.reshape(shape)
-
-    def to_picture(self, inputs: Tensor) -> Tensor:
-        """From model space to pixel values."""
-        if self._preprocessing.mean is not None:
-            return self._preprocessing.to_picture_space(inputs)
-        return (inputs - self._low) / self._span
-
-    def to_model(self, pictures: Tensor) -> Tensor:
-        """From pixel values to model space."""
-        if self._preprocessing.mean is not None:
-            return self._preprocessing.to_model_space(pictures)
-        return pictures * self._span + self._low
+    @abstractmethod
+    def _picture(self, pictures: Tensor) -> Tensor:
+        """The baseline of each picture, in picture space (0 to 1)."""
 
 
 @dataclass(frozen=True)
-class Black(Baseline):
+class Black(_OfPixels):
     """Every pixel 0. It can never highlight what is black in the picture."""
 
     kind: ClassVar[str] = "black"
@@ -92,7 +69,7 @@ class Black(Baseline):
 
 
 @dataclass(frozen=True)
-class White(Baseline):
+class White(_OfPixels):
     """Every pixel 1. It can never highlight what is white in the picture."""
 
     kind: ClassVar[str] = "white"
@@ -102,7 +79,7 @@ class White(Baseline):
 
 
 @dataclass(frozen=True)
-class Grey(Baseline):
+class Grey(_OfPixels):
     """Every pixel at one grey level.
 
     Parameters
@@ -122,7 +99,7 @@ class Grey(Baseline):
 
 
 @dataclass(frozen=True)
-class Blur(Baseline):
+class Blur(_OfPixels):
     """The picture itself, blurred by a Gaussian; borders are mirrored, so they do not darken.
 
     Parameters
@@ -144,13 +121,13 @@ class Blur(Baseline):
                 f"inputs of shape {tuple(pictures.shape)}",
                 "pictures (n, channels, height, width) to blur",
             )
-        rows = _blur_matrix(pictures.shape[2], self.sigma, pictures)
-        columns = _blur_matrix(pictures.shape[3], self.sigma, pictures)
+        rows = blur_matrix(pictures.shape[2], self.sigma, pictures)
+        columns = blur_matrix(pictures.shape[3], self.sigma, pictures)
         return rows @ pictures @ columns.T
 
 
 @dataclass(frozen=True)
-class Noise(Baseline):
+class Noise(_OfPixels):
     """The picture under Gaussian pixel noise, clipped to what a picture can hold.
 
     Parameters
@@ -177,7 +154,7 @@ class Noise(Baseline):
 
 
 @dataclass(frozen=True, eq=False)
-class Mean(Baseline):
+class Mean(_OfPixels):
     """The mean picture of a set; without one, each input's own mean colour.
 
     Parameters
@@ -219,12 +196,84 @@ class Custom(Baseline):
             raise BaselineError("baseline", "a tensor with NaN or infinite values", "finite values")
         return baseline
 
-    def _picture(self, pictures: Tensor) -> Tensor:
-        return self.tensor
+
+@dataclass(frozen=True)
+class Painted(Baseline):
+    """One baseline in a region of the picture, and another one or the picture itself around it.
+
+    Parameters
+    ----------
+    region : Region, (x, y, width, height), or ndarray of bool of shape (height, width)
+        In pixels of the model's input; see `saliscope.specs.region.Region.of`.
+    fill : Baseline, str, float or Tensor
+        What the region is filled from.
+    rest : Baseline, str, float, Tensor or None
+        What is around it; None is the picture itself, where nothing can then be attributed.
+    """
+
+    kind: ClassVar[str] = "painted"
+    region: Any
+    fill: Any = field(default_factory=Black)
+    rest: Any = None
+
+    def __post_init__(self) -> None:
+        try:
+            region = Region.of(self.region)
+        except InputError as error:
+            raise BaselineError(error.argument, error.got, error.expected, error.way_out) from None
+        object.__setattr__(self, "region", region)
+        for name in ("fill", "rest"):
+            value = getattr(self, name)
+            if value is None and name == "rest":
+                continue
+            made = as_baseline(value)
+            if isinstance(made, Painted):
+                raise BaselineError(name, "a painted baseline", "one that is not painted itself")
+            object.__setattr__(self, name, made)
+
+    def make(self, borrowed: Borrowed, inputs: Tensor) -> Tensor:
+        """Paint over the inputs, or over another baseline; same parameters and errors."""
+        shape = tuple(inputs.shape)
+        if inputs.ndim != 4:
+            expected = "pictures (n, channels, height, width) to paint on"
+            raise BaselineError("baseline", f"inputs of shape {shape}", expected)
+        mask = self.region.mask(*shape[2:])
+        if not mask.any():
+            got = f"the region {self.region} in a picture of {shape[3]} x {shape[2]} pixels"
+            raise BaselineError("region", got, "a region with a pixel of the picture")
+        around = inputs if self.rest is None else self.rest.make(borrowed, inputs)
+        inside = torch.as_tensor(mask, device=inputs.device)
+        return torch.where(inside, self.fill.make(borrowed, inputs), around)
+
+    def __str__(self) -> str:
+        return f"painted ({self.fill} over {self.rest or 'the picture'}, {self.region})"
 
 
 BASELINES: dict[str, type[Baseline]] = {b.kind: b for b in (Black, White, Grey, Blur, Noise, Mean)}
 """What can be chosen by name."""
+
+
+def occlude(borrowed: Borrowed, inputs: Tensor, region: Any, fill: Any) -> Tensor:
+    """The inputs, with a region of each filled from a baseline.
+
+    Parameters
+    ----------
+    borrowed : Borrowed
+    inputs : Tensor of shape (n, channels, height, width)
+        In model space.
+    region, fill
+        As of `Painted`.
+
+    Returns
+    -------
+    Tensor of shape (n, channels, height, width)
+
+    Raises
+    ------
+    BaselineError
+        If region or baseline do not fit the inputs.
+    """
+    return Painted(region, fill).make(borrowed, inputs)
 
 
 def as_baseline(baseline: Any) -> Baseline:
@@ -265,22 +314,6 @@ def as_baselines(baseline: Any) -> tuple[Baseline, ...]:
     return tuple(as_baseline(one) for one in several)
 
 
-def _blur_matrix(size: int, sigma: float, like: Tensor) -> Float[Tensor, "size size"]:
-    # Built in float64: the rows sum to one, so a constant picture stays itself at any sigma.
-    if sigma == 0:
-        return torch.eye(size, dtype=like.dtype, device=like.device)
-    radius = int(4 * sigma + 0.5)
-    offsets = torch.arange(-radius, radius + 1)
-    kernel = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
-    kernel /= kernel.sum()
-    source = torch.arange(size)[:, None] + offsets[None, :]
-    folded = source % (2 * size)
-    folded = torch.where(folded >= size, 2 * size - 1 - folded, folded)
-    matrix = torch.zeros(size, size, dtype=torch.float64)
-    matrix.scatter_add_(1, folded, kernel.expand(size, -1).contiguous())
-    return matrix.to(like)
-
-
 def _fit(tensor: Tensor, inputs: Tensor) -> Tensor:
     try:
         return tensor.expand_as(inputs).clone()
@@ -306,7 +339,9 @@ __all__ = [
     "Grey",
     "Mean",
     "Noise",
+    "Painted",
     "White",
     "as_baseline",
     "as_baselines",
+    "occlude",
 ]

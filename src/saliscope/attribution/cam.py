@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from saliscope.attribution import cards
 from saliscope.attribution.base import Attribution, Method, Question
 from saliscope.attribution.knobs import knob
 from saliscope.attribution.question import gradients_of
@@ -15,6 +16,7 @@ from saliscope.core.anytime import Step
 from saliscope.core.borrow import untouched
 from saliscope.core.layers import as_maps, find_layer, grid_of, recorded, tapped
 from saliscope.errors import InputError, LayerError
+from saliscope.specs.saliency import Card
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class GradCAM(Method):
         "Which regions of a layer's map raised the score; as coarse as that layer's grid."
     )
     unit: ClassVar[str] = "mean gradient × activation"
+    card: ClassVar[Card] = cards.GRAD_CAM
 
     layer: str | None = knob(None, "layer")
 

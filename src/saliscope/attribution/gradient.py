@@ -9,12 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from saliscope.attribution import cards
 from saliscope.attribution.base import Attribution, Method, Question
 from saliscope.attribution.knobs import knob
 from saliscope.core.anytime import Step
+from saliscope.specs.saliency import Card
 
 
-class _OneGradient(Method):
+class OneGradient(Method):
     """A method whose value at a pixel is a function of the input and its gradient there."""
 
     @abstractmethod
@@ -40,7 +42,7 @@ class _OneGradient(Method):
 
 
 @dataclass(frozen=True)
-class Saliency(_OneGradient):
+class Saliency(OneGradient):
     """The gradient of the score at the input (Simonyan et al. 2013, arXiv 1312.6034).
 
     ``|dF/dx|``: where the score would react most to a small change.
@@ -57,6 +59,7 @@ class Saliency(_OneGradient):
         "Where a small change of a pixel would change the score most; not how much it contributed."
     )
     unit: ClassVar[str] = "score per unit of input"
+    card: ClassVar[Card] = cards.SALIENCY
     absolute: bool = knob(True, "absolute values")
 
     @property
@@ -69,7 +72,7 @@ class Saliency(_OneGradient):
 
 
 @dataclass(frozen=True)
-class InputXGradient(_OneGradient):
+class InputXGradient(OneGradient):
     """Input times gradient (Shrikumar et al. 2016, arXiv 1605.01713): ``x * dF/dx``.
 
     The first-order share of each pixel in the score, measured from a zero input in model space.
@@ -81,6 +84,7 @@ class InputXGradient(_OneGradient):
         "A first-order guess at each pixel's contribution, as if the model were linear around the picture."
     )
     unit: ClassVar[str] = "score"
+    card: ClassVar[Card] = cards.INPUT_X_GRADIENT
 
     def _values(self, inputs: Tensor, gradient: Tensor) -> Tensor:
         return inputs * gradient

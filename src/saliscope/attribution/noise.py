@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from saliscope.attribution import cards
 from saliscope.attribution.base import Attribution, Method, Question, check_count
-from saliscope.attribution.gradient import Saliency
+from saliscope.attribution.gradient import OneGradient, Saliency
 from saliscope.attribution.knobs import knob
 from saliscope.attribution.path import relative_change
 from saliscope.core.anytime import Step
 from saliscope.core.device import as_like, wide
 from saliscope.core.seeds import NoiseSource
 from saliscope.errors import MethodError
+from saliscope.specs.saliency import Card
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class SmoothGrad(Method):
     summary: ClassVar[str] = (
         "The gradient averaged over noisy copies of the picture: less speckle, the same question."
     )
+    card: ClassVar[Card] = cards.SMOOTH_GRAD
     refinable: ClassVar[bool] = True
 
     method: Method = field(default_factory=lambda: Saliency(absolute=False))
@@ -86,6 +89,9 @@ class SmoothGrad(Method):
         first, total = done * n_inputs, self.n_samples * n_inputs
         state = _RunningMean(n_inputs, mean, done, half_at=self.n_samples // 2)
 
+        # A method of one gradient needs no question of its own for each chunk.
+        direct = type(self.method)._steps is OneGradient._steps
+
         def work(start: int, stop: int) -> Tensor:
             # One row is one noisy copy of one input, copy by copy. A copy's noise is the same for all inputs:
             # an input's map may not depend on the inputs beside it.
@@ -93,12 +99,14 @@ class SmoothGrad(Method):
             copies, rows = order // n_inputs, order % n_inputs
             noise = source.draw(int(copies[0]), int(copies[-1]) + 1, inputs)[copies - copies[0]]
             noisy = inputs[rows] + spread[rows] * noise
+            if isinstance(self.method, OneGradient) and direct:
+                return self.method._values(noisy, question.gradients(noisy, rows)[1])
             target = question.target.rows(rows)
             made = self.method.attribute(question.borrowed, noisy, target, chunk_size=question.chunk_size)
             return made.values
 
-        # "forward": the method inside measures by itself, and what it learns serves here.
-        for start, stop, values in question.chunked(work, total - first, "forward"):
+        # "forward": another method inside measures by itself, and what it learns serves here.
+        for start, stop, values in question.chunked(work, total - first, "gradient" if direct else "forward"):
             state.add(values, start)
             done = first + stop
             half = state.half if done == total else None

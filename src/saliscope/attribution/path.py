@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saliscope.attribution import cards
 from saliscope.attribution.base import Attribution, Method, Path, Question, check_count
 from saliscope.attribution.baselines import Baseline, Black, as_baselines
 from saliscope.attribution.knobs import knob
@@ -24,6 +25,7 @@ from saliscope.attribution.quadrature import (
 from saliscope.core.anytime import Step
 from saliscope.core.device import as_like, exact, wide
 from saliscope.errors import MethodError
+from saliscope.specs.saliency import Card
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class IntegratedGradients(Method):
         "on the way from the baseline to the picture."
     )
     unit: ClassVar[str] = "score"
+    card: ClassVar[Card] = cards.INTEGRATED_GRADIENTS
     refinable: ClassVar[bool] = True
 
     baseline: Any = field(default_factory=Black)
@@ -101,7 +104,7 @@ class _Walk:
         self.starts, self.start_scores = starts, start_scores
         self.nodes, self.weights = rule(method.rule, method.n_steps)
         self.differences = (question.inputs - starts).to(wide(starts.dtype))
-        self.terms = self.differences.new_zeros((len(self.nodes), *starts.shape))
+        self.gradients = self.differences.new_zeros((len(self.nodes), *starts.shape))
         self.scores = self.differences.new_zeros((len(self.nodes), *starts.shape[:2]))
         self.order = spread_order(len(self.nodes))
         self.reused = 0
@@ -111,7 +114,7 @@ class _Walk:
         earlier = paths[0].nodes.cpu().numpy()
         new, old = np.nonzero(np.isclose(self.nodes[:, None], earlier[None, :], rtol=0, atol=1e-9))
         for k, known in zip(new, old, strict=True):
-            self.terms[k] = torch.stack([path.terms[known] for path in paths])
+            self.gradients[k] = torch.stack([path.gradients[known] for path in paths])
             self.scores[k] = torch.stack([path.node_scores[known] for path in paths])
         walked = np.isin(self.order, new)
         self.order = np.concatenate([self.order[walked], self.order[~walked]])
@@ -133,7 +136,7 @@ class _Walk:
         points = torch.lerp(self.starts[b, i], self.question.inputs[i], alpha)
         score, gradient = self.question.gradients(points, i)
         self.scores[k, b, i] = score.to(self.scores.dtype)
-        self.terms[k, b, i] = gradient.to(self.terms.dtype) * self.differences[b, i]
+        self.gradients[k, b, i] = gradient.to(self.gradients.dtype)
 
     def _partial(self, done: int) -> Attribution:
         # Paths that were reached in this round already have one node more than the others.
@@ -144,9 +147,9 @@ class _Walk:
             visited = self.order[: min(count, len(self.order))]
             if count:
                 weights[visited, paths] = cell_widths(self.nodes[visited])[:, None]
-        shares = as_like(weights, self.terms).unflatten(1, (n_baselines, n_inputs))
-        values = torch.einsum("kbi,kbi...->i...", shares, self.terms) / n_baselines
-        return self.question.answer(self.method, values, complete=False)
+        shares = as_like(weights, self.gradients).unflatten(1, (n_baselines, n_inputs))
+        values = torch.einsum("kbi,kbi...->bi...", shares, self.gradients) * self.differences
+        return self.question.answer(self.method, values.mean(0), complete=False)
 
     def _final(self) -> Attribution:
         half = half_weights(self.method.rule, self.nodes)
@@ -169,7 +172,8 @@ class _Walk:
             nodes=torch.as_tensor(self.nodes),
             weights=torch.as_tensor(self.weights),
             node_scores=self.scores[:, b],
-            terms=self.terms[:, b],
+            gradients=self.gradients[:, b],
+            difference=self.differences[b],
             baseline=self.starts[b],
             baseline_score=self.start_scores[b],
             score=self.question.score,
@@ -184,7 +188,8 @@ class _Walk:
         )
 
     def _integrate(self, weights: Any, b: int | slice = slice(None)) -> Tensor:
-        return torch.tensordot(as_like(weights, self.terms), self.terms[:, b], 1)
+        shares = as_like(weights, self.gradients)
+        return torch.tensordot(shares, self.gradients[:, b], 1) * self.differences[b]
 
 
 def relative_change(before: Tensor, after: Tensor) -> Tensor:

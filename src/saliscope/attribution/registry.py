@@ -1,6 +1,10 @@
 """The methods by name: menus, tests and replay go through here."""
 
 import difflib
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
 
 from saliscope.attribution.base import Method
 from saliscope.attribution.cam import GradCAM
@@ -11,10 +15,54 @@ from saliscope.errors import MethodError
 
 _METHODS: tuple[type[Method], ...] = (IntegratedGradients, InputXGradient, Saliency, SmoothGrad, GradCAM)
 
+_own: dict[str, type[Method]] = {}
+_watchers: "list[weakref.ref[Any]]" = []
+_lock = threading.Lock()
+
 
 def methods() -> dict[str, type[Method]]:
-    """All method classes by key, in menu order."""
-    return {method.key: method for method in _METHODS}
+    """All method classes by key, in menu order: those that came with Saliscope, then the user's own."""
+    with _lock:
+        return {method.key: method for method in (*_METHODS, *_own.values())}
+
+
+def register(cls: type[Method]) -> None:
+    """Add a user's own method, in the place of an earlier one of the same key; tell whoever watches.
+
+    Raises
+    ------
+    MethodError
+        If the key is a built-in method's.
+    """
+    if any(cls.key == method.key for method in _METHODS):
+        raise MethodError("key", repr(cls.key), "a key that no built-in method has", "Give it another name.")
+    with _lock:
+        _own[cls.key] = cls
+    _tell()
+
+
+def forget(key: str) -> None:
+    """Remove a user's own method, if there is one of this key; what it has computed stays."""
+    with _lock:
+        _own.pop(key, None)
+    _tell()
+
+
+def watch(callback: Callable[[], object]) -> None:
+    """Call `callback` whenever `methods` has changed, on the thread that changed it.
+
+    It is held weakly, a bound method by its object: whoever is gone is told no more.
+    """
+    made = weakref.WeakMethod(callback) if hasattr(callback, "__self__") else weakref.ref(callback)
+    with _lock:
+        _watchers[:] = [*(one for one in _watchers if one() is not None), made]
+
+
+def _tell() -> None:
+    with _lock:
+        awake = [callback for one in _watchers if (callback := one()) is not None]
+    for callback in awake:  # they may ask for the methods: the lock is free
+        callback()
 
 
 def find_method(key: str) -> type[Method]:

@@ -24,8 +24,10 @@ class Path:
         Quadrature nodes in [0, 1], ascending, and their weights (float64, on the CPU).
     node_scores : Tensor of shape (n_nodes, n)
         Score at each node.
-    terms : Tensor of shape (n_nodes, n, ...)
-        ``(input - baseline) * gradient`` at each node.
+    gradients : Tensor of shape (n_nodes, n, ...)
+        Gradient of the score at each node.
+    difference : Tensor of shape (n, ...)
+        Input minus baseline: what the gradients are multiplied by.
     baseline : Tensor of shape (n, ...)
         Start of the path, in model space.
     baseline_score, score : Tensor of shape (n,)
@@ -35,7 +37,8 @@ class Path:
     nodes: Tensor
     weights: Tensor
     node_scores: Tensor
-    terms: Tensor
+    gradients: Tensor
+    difference: Tensor
     baseline: Tensor
     baseline_score: Tensor
     score: Tensor
@@ -51,19 +54,24 @@ class Path:
         return torch.cat([self.baseline_score[None], self._inner(self.node_scores), self.score[None]])
 
     @property
+    def terms(self) -> Float[Tensor, "k n *features"]:
+        """``(input - baseline) * gradient`` at each node."""
+        return self.gradients * self.difference
+
+    @property
     def cumulative(self) -> Float[Tensor, "k n *features"]:
         """Attribution accumulated from 0 to each of `alphas`; the last one is the whole attribution."""
-        return self.accumulate(self.terms)
+        return self.accumulate(self.gradients) * self.difference
 
-    def accumulate(self, terms: Tensor) -> Tensor:
-        """Integral of `terms` from 0 to each of `alphas`; a node's term holds as wide as its weight is."""
-        shape = (-1,) + (1,) * (terms.ndim - 1)
+    def accumulate(self, values: Tensor) -> Tensor:
+        """Integral from 0 to each of `alphas` of values at the nodes; each holds as wide as its weight is."""
+        shape = (-1,) + (1,) * (values.ndim - 1)
         edges = torch.cat([self.weights.new_zeros(1), self.weights.cumsum(0)])
         # Only rounding can push a node out of its own cell: weights partition [0, 1] around the nodes.
         inside = (self.nodes - edges[:-1]).clamp_min(0).minimum(self.weights)
-        mass = terms * as_like(self.weights, terms).reshape(shape)
+        mass = values * as_like(self.weights, values).reshape(shape)
         total = mass.cumsum(0)
-        at_nodes = total - mass + terms * as_like(inside, terms).reshape(shape)
+        at_nodes = total - mass + values * as_like(inside, values).reshape(shape)
         return torch.cat([torch.zeros_like(total[:1]), self._inner(at_nodes), total[-1:]])
 
     def _inner(self, values: Tensor) -> Tensor:

@@ -149,6 +149,11 @@ def chunks(
         start = stop
 
 
+def forget(module: nn.Module) -> None:
+    """Measure this model anew at its next chunk, as in a process that has not met it."""
+    _known.pop(module, None)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, on any device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from saliscope.core.batching import is_out_of_memory
 from saliscope.core.device import placement, plain_arithmetic
@@ -19,6 +20,9 @@ from saliscope.errors import ModelError
 
 _locks: "weakref.WeakKeyDictionary[nn.Module, threading.RLock]" = weakref.WeakKeyDictionary()
 _locks_guard = threading.Lock()
+
+_PLAIN = frozenset({bool, int, float, str, type(None), tuple})
+"""Types of most attributes of a module: they are replaced, never written into."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,38 @@ def untouched(module: nn.Module) -> Iterator[None]:
             before.restore()
 
 
+@contextmanager
+def lent(module: nn.Module) -> Iterator[None]:
+    """`untouched`, for code that is not ours: ``.grad`` and ``requires_grad`` are given back as well.
+
+    Raises
+    ------
+    ModelError
+        If the code has written into the weights, which cannot be undone without a copy of all of them.
+    """
+    with untouched(module):
+        weights = [(w, w.grad, w.requires_grad, _writes(w)) for w in module.parameters()]
+        for weight, gradient, *_ in weights:
+            if gradient is not None:  # a backward pass would add to it in place
+                weight.grad = None
+        try:
+            yield
+        finally:
+            for weight, gradient, wanted, _ in weights:
+                if weight.grad is not gradient:
+                    weight.grad = gradient
+                if weight.requires_grad != wanted:
+                    weight.requires_grad_(wanted)
+        if any(_writes(weight) != writes for weight, _, _, writes in weights):
+            advice = "Work on copy.deepcopy(model.module)."
+            raise ModelError("model", "weights that were written to", "a model that is only read", advice)
+
+
+def _writes(tensor: Tensor) -> int:
+    # Lazy tensors and those of inference mode count none.
+    return 0 if is_lazy(tensor) or tensor.is_inference() else tensor._version
+
+
 class _Snapshot:
     """The state of a module that a forward pass could change."""
 
@@ -153,20 +189,32 @@ class _Snapshot:
         self._flags = [part.training for part in self.parts]
         # TorchScript keeps its attributes outside of __dict__.
         spaces = [vars(part) for part in self.parts if not isinstance(part, torch.jit.ScriptModule)]
-        values = [value for space in spaces for value in space.values()]
-        self._dicts = [(d, dict(d)) for d in (*spaces, *values) if isinstance(d, dict)]
-        self._lists = [(one, list(one)) for one in values if isinstance(one, list)]
-        plain = [v for v in values if isinstance(v, Tensor) and not v.requires_grad]
+        self._dicts = [(space, dict(space)) for space in spaces]
+        self._empty: list[dict[Any, Any]] = []  # most of them: a module has a dict for each kind of hook
+        self._lists: list[tuple[list[Any], list[Any]]] = []
+        plain: list[Tensor] = []
+        for value in (value for space in spaces for value in space.values() if type(value) not in _PLAIN):
+            if isinstance(value, dict):
+                if value:
+                    self._dicts.append((value, dict(value)))
+                else:
+                    self._empty.append(value)
+            elif isinstance(value, list):
+                self._lists.append((value, list(value)))
+            elif isinstance(value, Tensor) and not value.requires_grad:
+                plain.append(value)
         with torch.no_grad():
             self._tensors = [
                 (t, t._version, t.clone()) for t in (*module.buffers(), *plain) if not t.is_inference()
             ]
 
     def restore(self) -> None:
+        for current in self._empty:
+            if current:
+                current.clear()
         for current, saved in self._dicts:
-            if not current and not saved:
-                continue  # most of them: a module has a dict for each kind of hook
-            if len(current) != len(saved) or any(current.get(k, self) is not v for k, v in saved.items()):
+            same = list(current) == list(saved)
+            if not same or any(map(operator.is_not, current.values(), saved.values())):
                 current.clear()
                 current.update(saved)
         for current, saved in self._lists:

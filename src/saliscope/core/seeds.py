@@ -23,6 +23,46 @@ def preserved_rng(device: torch.device | None = None) -> Iterator[None]:
             torch.mps.set_rng_state(mps_state)
 
 
+class Randomness:
+    """Torch's own random numbers, for a computation in pieces: each goes on where the last one stopped.
+
+    Whoever runs a piece gives the process its own numbers back; see `preserved_rng`.
+
+    Parameters
+    ----------
+    seed : int
+        Where the first piece starts.
+    device : torch.device
+        Whose generator is kept beside the CPU's.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._seed = seed
+        self._device = device
+        self._states: list[Tensor] | None = None
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Run a piece."""
+        generators = _generators(self._device)
+        if self._states is None:
+            for generator in generators:
+                generator.manual_seed(self._seed)
+        else:
+            for generator, state in zip(generators, self._states, strict=True):
+                generator.set_state(state)
+        yield
+        self._states = [generator.get_state() for generator in generators]
+
+
+def _generators(device: torch.device) -> list[torch.Generator]:
+    if device.type == "cuda":
+        return [torch.default_generator, torch.cuda.default_generators[device.index]]
+    if device.type == "mps":
+        return [torch.default_generator, torch.mps._get_default_mps_generator()]
+    return [torch.default_generator]
+
+
 class NoiseSource:
     """Standard normal samples that depend on the seed and on their position only.
 

@@ -92,16 +92,18 @@ class ResolvedTarget:
         if self.function is not None:
             return _custom_score(self.function, outputs, len(self.labels))
         assert self.indices is not None
+        return _gather(self.scores(outputs), self.indices)
+
+    def scores(self, outputs: Any) -> Float[Tensor, "n classes"]:
+        """`score` of every class in the place of the one explained; of a function, its one column."""
+        if self.function is not None:
+            return self.score(outputs)[:, None]
         logits = class_scores(outputs)
-        chosen = _gather(logits, self.indices)
         if self.output == "logit":
-            return chosen
+            return logits
         if self.output == "margin":
-            return chosen if self.against is None else chosen - _gather(logits, self.against)
-        single = logits.shape[1] == 1
-        log_p = (
-            torch.nn.functional.logsigmoid(chosen) if single else _gather(logits.log_softmax(1), self.indices)
-        )
+            return logits if self.against is None else logits - _gather(logits, self.against)[:, None]
+        log_p = torch.nn.functional.logsigmoid(logits) if logits.shape[1] == 1 else logits.log_softmax(1)
         return log_p if self.output == "log_probability" else log_p.exp()
 
 

@@ -16,13 +16,19 @@ ZERO = 128
 
 DEFAULT = "diverging"
 
-# Positive is the warm end. "blue_yellow" stays readable for the colour blind, "diverging_dark" has a
-# dark zero for a dark page.
+# Positive is the warm end. "blue_yellow" stays readable for the colour blind; "_dark" has a dark zero for
+# a dark page, "_light" one that is nearly white, for print. What a map must fulfil is said in
+# tests/render/test_colormaps.py. Others of the family do not: their signs look alike to the colour blind
+# (CET_D3, D10, D12), are not equally light (D7, D8, CBD2), hardly differ from zero (D11, CBTD1) or have an
+# edge there (D1A, D13). Sequential maps are not here: a map without a sign uses one arm of these, and
+# begins at the same neutral zero.
 _CURVES = {
     "diverging": "CET_D1",
-    "blue_yellow": "CET_CBD1",
-    "green_violet": "CET_D2",
+    "diverging_light": "CET_D9",
     "diverging_dark": "CET_D4",
+    "blue_yellow": "CET_CBD1",
+    "blue_yellow_dark": "CET_D6",
+    "green_violet": "CET_D2",
 }
 
 names = tuple(_CURVES)

@@ -13,7 +13,7 @@ import numpy as np
 from saliscope.errors import InputError
 
 Sign = Literal["both", "positive", "negative", "absolute"]
-Overlay = Literal["blend", "map"]
+Overlay = Literal["blend", "map", "multiply", "contour"]
 
 QUANTILE = 0.995
 

@@ -1,6 +1,7 @@
 """Words and numbers on a static figure."""
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cache
@@ -48,15 +49,33 @@ def shortened(text: str, size: float, width: float, bold: bool = False) -> str:
     return text[: max(0, fits)].rstrip() + "…"
 
 
-def wrapped(phrases: Iterable[str], size: float, width: float) -> list[str]:
-    """Fill lines with phrases, none of them broken; one that is longer than a line is shortened."""
+def wrapped(phrases: Iterable[str], size: float, width: float, most: int = 3) -> list[str]:
+    """Fill lines with phrases; one that is longer than a line is broken between words, into `most` lines."""
     lines: list[str] = []
+    broken = True  # after what was broken, the next phrase begins a line of its own
     for phrase in phrases:
-        joined = f"{lines[-1]}{BETWEEN}{phrase}" if lines else phrase
-        if lines and width_of(joined, size) <= width:
+        joined = phrase if broken else f"{lines[-1]}{BETWEEN}{phrase}"
+        if not broken and width_of(joined, size) <= width:
             lines[-1] = joined
         else:
-            lines.append(shortened(phrase, size, width))
+            more = _folded(phrase, size, width, most)
+            lines.extend(more)
+            broken = len(more) > 1
+    return lines
+
+
+def _folded(phrase: str, size: float, width: float, most: int) -> list[str]:
+    lines, words = [""], re.split(r" (?!%|px)", phrase)  # a number stays with its unit
+    while words:
+        joined = f"{lines[-1]} {words[0]}".strip()
+        if lines[-1] and width_of(joined, size) > width:
+            if len(lines) == most:
+                lines[-1] = shortened(f"{lines[-1]} {' '.join(words)}", size, width)
+                return lines
+            lines.append("")
+        else:
+            lines[-1] = shortened(joined, size, width)
+            words.pop(0)
     return lines
 
 

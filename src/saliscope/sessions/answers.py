@@ -6,6 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from saliscope.attribution.base import Attribution, Method
+from saliscope.attribution.baselines import Baseline
+from saliscope.specs.region import Region
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """A region of the picture that is filled from a baseline before the model sees it."""
+
+    region: Region
+    fill: Baseline
+
+    def __str__(self) -> str:
+        return f"{self.region} filled with {self.fill}"
 
 
 @dataclass(frozen=True)
@@ -16,6 +29,7 @@ class Request:
     target: Any = None
     output: str = "logit"
     index: int = 0
+    occlusion: Occlusion | None = None
 
     @property
     def key(self) -> tuple[Hashable, ...]:
@@ -27,7 +41,7 @@ class Request:
         """The key without the method."""
         # Indices may come as a list, alone or inside a Target.
         target = self.target if _is_hashable(self.target) else repr(self.target)
-        return (target, self.output, self.index)
+        return (target, self.output, self.index, self.occlusion)
 
 
 class Cache:
@@ -66,5 +80,5 @@ def _is_hashable(value: Any) -> bool:
 
 
 def _size(attribution: Attribution) -> int:
-    own = attribution.values.nbytes + (0 if attribution.path is None else attribution.path.terms.nbytes)
+    own = attribution.values.nbytes + (0 if attribution.path is None else attribution.path.gradients.nbytes)
     return own + sum(map(_size, attribution.per_baseline))

@@ -15,7 +15,8 @@ from saliscope.errors import ModelError, TargetError
 from saliscope.sessions.answers import Request
 from saliscope.specs.saliency import Probability
 
-_TOP = 5
+TOP = 5
+"""Predictions that are listed."""
 
 
 class Glance:
@@ -49,8 +50,8 @@ class Glance:
         except (TargetError, ModelError):
             return
         self.n_classes = len(logits)
-        p = logits.softmax(0) if len(logits) > 1 else logits.sigmoid()
-        top = p.topk(min(_TOP, len(p)))
+        p = _probabilities(logits[None])[0]
+        top = p.topk(min(TOP, len(p)))
         self.probabilities = tuple(
             Probability(int(i), borrowed.label(int(i)), float(v))
             for v, i in zip(top.values, top.indices, strict=True)
@@ -68,6 +69,28 @@ class Glance:
         if not isinstance(target, (Target, ResolvedTarget)):
             target = Target(target, request.output)  # type: ignore[arg-type]
         return resolve(target, self.outputs, 1, self._borrowed.label, self._borrowed.labels)
+
+
+def probabilities_of(borrowed: Borrowed, points: Tensor, chunk_size: ChunkSize) -> Tensor:
+    """Probabilities of all classes at each of `points`, of shape (n, n_classes).
+
+    Raises
+    ------
+    TargetError, ModelError
+        If the model's output is no list of classes.
+    """
+    any_score = ResolvedTarget("logit", None, None, lambda outputs: outputs, ("",))
+    question = Question(borrowed, points, any_score, chunk_size)
+
+    def work(start: int, stop: int) -> Tensor:
+        with untouched(borrowed.module), torch.no_grad():
+            return class_scores(borrowed(question.inputs[start:stop].clone())).float().cpu()
+
+    return _probabilities(torch.cat([part for _, _, part in question.chunked(work, len(points), "forward")]))
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    return logits.softmax(1) if logits.shape[1] > 1 else logits.sigmoid()
 
 
 def version_of(module: nn.Module) -> tuple[tuple[int, int], ...]:

@@ -3,28 +3,32 @@
 import reprlib
 import sys
 import types
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
-from torch import Tensor
 
 from saliscope.attribution.base import Method
-from saliscope.attribution.baselines import BASELINES, Baseline
+from saliscope.attribution.baselines import BASELINES, Baseline, Painted
 from saliscope.attribution.knobs import Knob
+from saliscope.attribution.path import IntegratedGradients
 from saliscope.attribution.registry import methods
-from saliscope.core.borrow import Borrowed
 from saliscope.core.targets import OUTPUTS
 from saliscope.errors import BaselineError, MethodError, SaliscopeError
 from saliscope.render import colormaps
 from saliscope.specs.blobs import Blob
-from saliscope.specs.saliency import BaselineInfo, Control, Info, MethodInfo
+from saliscope.specs.saliency import BaselineInfo, Control, Info, MethodInfo, ModelInfo
+from saliscope.version import __version__
 
 OWN_TRAITS = ("n_steps", "baseline", "layer")
 """Fields that several methods share and that keep their value when the method changes."""
 
 MOST_STEPS = 1024
 """Points of a path: beyond, the pictures of the path no longer fit a laptop's memory."""
+
+MOST_BASELINES = 8
+"""In an average: each of them has a path of its own."""
 
 
 def controls(cls: type) -> tuple[Control, ...]:
@@ -44,22 +48,17 @@ def baseline_menu() -> tuple[BaselineInfo, ...]:
     return tuple(BaselineInfo(kind, kind.capitalize(), controls(cls)) for kind, cls in BASELINES.items())
 
 
-def info_of(
-    borrowed: Borrowed, inputs: Tensor, labels: tuple[str, ...], layers: tuple[str, ...]
-) -> tuple[Info, list[Blob]]:
+def info_of(models: Sequence[ModelInfo], images: int) -> tuple[Info, list[Blob]]:
     """Everything that the page chooses from, with the colour maps."""
     luts = {name: Blob.from_picture(colormaps.lut(name)) for name in colormaps.names}
     info = Info(
         methods=method_menu(),
         baselines=baseline_menu(),
-        labels=labels,
-        layers=layers,
-        images=len(inputs),
+        images=images,
         outputs=OUTPUTS,
         luts={name: blob.hash for name, blob in luts.items()},
-        model=type(borrowed.module).__name__,
-        device=str(borrowed.place(inputs[:1]).device),
-        preprocessing=borrowed.preprocessing.source,
+        models=tuple(models),
+        version=__version__,
     )
     return info, list(luts.values())
 
@@ -87,8 +86,8 @@ def build_method(cls: type[Method], params: dict[str, Any], **shared: Any) -> Me
     return cls(**checked, **{name: value for name, value in shared.items() if name in names})
 
 
-def build_baseline(spec: dict[str, Any]) -> Baseline:
-    """A named baseline from plain data such as ``{"kind": "blur", "sigma": 12}``.
+def build_baseline(spec: dict[str, Any]) -> Baseline | tuple[Baseline, ...]:
+    """A baseline from plain data such as ``{"kind": "blur", "sigma": 12}``; several for an average.
 
     Raises
     ------
@@ -96,16 +95,49 @@ def build_baseline(spec: dict[str, Any]) -> Baseline:
         For an unknown kind or parameter, or a value out of range.
     """
     kind = spec.get("kind")
+    if kind != "average":
+        return _painted(spec) if kind == "painted" else _named(spec)
+    several = _arguments(spec, ("of",)).get("of")
+    if not isinstance(several, list | tuple) or not 1 <= len(several) <= MOST_BASELINES:
+        got = f"{len(several)} baselines" if isinstance(several, list | tuple) else reprlib.repr(several)
+        raise BaselineError("of", got, f"a list of 1 to {MOST_BASELINES} baselines")
+    return tuple(_painted(one) if _kind_of(one) == "painted" else _named(one) for one in several)
+
+
+def _painted(spec: dict[str, Any]) -> Baseline:
+    given = _arguments(spec, ("region", "fill", "rest"))
+    if not isinstance(given.get("region"), dict):
+        raise BaselineError("region", reprlib.repr(given.get("region")), "a region as plain data")
+    # Fill and rest are named ones: painting goes one level deep, however deep what was sent is.
+    colours = {name: _named(given[name]) for name in ("fill", "rest") if given.get(name) is not None}
+    return Painted(given["region"], **colours)
+
+
+def _named(spec: Any) -> Baseline:
+    kind = _kind_of(spec)
     if not isinstance(kind, str) or kind not in BASELINES:
-        raise BaselineError("baseline", repr(kind), f"one of {', '.join(BASELINES)}")
+        raise BaselineError("baseline", reprlib.repr(kind), f"one of {', '.join(BASELINES)}")
     own = {control.name: control for control in controls(BASELINES[kind])}
-    params = {name: value for name, value in spec.items() if name != "kind"}
-    for name in params:
-        if name not in own:
-            raise BaselineError("baseline", repr(name), f"parameters of {kind}: {', '.join(own) or 'none'}")
+    params = _arguments(spec, tuple(own))
     return BASELINES[kind](
         **{name: _checked(own[name], value, BaselineError) for name, value in params.items()}
     )
+
+
+def _kind_of(spec: Any) -> Any:
+    if not isinstance(spec, dict):
+        raise BaselineError("baseline", reprlib.repr(spec), 'plain data such as {"kind": "black"}')
+    return spec.get("kind")
+
+
+def _arguments(spec: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+    """What a spec says beside its kind, all of it known."""
+    given = {name: value for name, value in spec.items() if name != "kind"}
+    for name in given:
+        if name not in known:
+            expected = f"parameters of {spec['kind']}: {', '.join(known) or 'none'}"
+            raise BaselineError("baseline", reprlib.repr(name), expected)
+    return given
 
 
 def is_number(value: Any) -> bool:
@@ -130,8 +162,14 @@ def check_reach(cls: type, sent: dict[str, Any], before: dict[str, Any], error: 
             raise error(control.name, reprlib.repr(value), f"a number from {low:g} to {high:g}")
 
 
-def baseline_spec(baseline: Baseline) -> dict[str, Any]:
-    """Plain data for a baseline; `build_baseline` reads it back, if it is a named one."""
+def baseline_spec(baseline: Baseline | tuple[Baseline, ...]) -> dict[str, Any]:
+    """Plain data for a baseline; `build_baseline` reads it back, unless a tensor of the user's is in it."""
+    if isinstance(baseline, tuple):
+        return {"kind": "average", "of": [baseline_spec(one) for one in baseline]}
+    if isinstance(baseline, Painted):
+        rest = None if baseline.rest is None else baseline_spec(baseline.rest)
+        fill = baseline_spec(baseline.fill)
+        return {"kind": "painted", "region": baseline.region.to_json(), "fill": fill, "rest": rest}
     return {"kind": baseline.kind} | {c.name: getattr(baseline, c.name) for c in controls(type(baseline))}
 
 
@@ -156,10 +194,11 @@ def _method_info(cls: type[Method]) -> MethodInfo:
         key=cls.key,
         title=cls.title,
         summary=cls.summary,
-        path="baseline" in names,
+        path=issubclass(cls, IntegratedGradients),
         uses_baseline="baseline" in names,
         uses_steps="n_steps" in names,
         controls=tuple(c for c in controls(cls) if c.name == "layer" or c.name not in OWN_TRAITS),
+        card=cls.card,
     )
 
 

@@ -1,5 +1,6 @@
 """From an attribution to what the page is told: specs and blobs, numpy only from here on."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,16 +9,16 @@ import torch
 from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Method, Path
-from saliscope.attribution.path import IntegratedGradients
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import exact
 from saliscope.core.preprocess import show
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import NotDefinedError
 from saliscope.render import scales
+from saliscope.sessions.glance import TOP
 from saliscope.sessions.menus import can_refine, work_of
 from saliscope.specs.blobs import Blob
-from saliscope.specs.saliency import Completeness, PathSpec, Probability, Result, Stage
+from saliscope.specs.saliency import Completeness, PathSpec, Predictions, Probability, Result, Stage
 
 PATH_NODES = 64
 """Points of a path that the page keeps; between them it interpolates."""
@@ -98,7 +99,7 @@ def kind_of_score(target: ResolvedTarget) -> str:
 
 def baseline_words(method: Method) -> str | None:
     """The baselines with their parameters, the seed among them; None for methods without one."""
-    return ", ".join(map(str, method.baselines)) if isinstance(method, IntegratedGradients) else None
+    return ", ".join(map(str, getattr(method, "baselines", ()))) or None
 
 
 def finite_map(attribution: Attribution) -> np.ndarray:
@@ -141,6 +142,33 @@ def path_of(path: Path, borrowed: Borrowed, inputs: Tensor) -> tuple[PathSpec, l
         total_nodes=len(path.nodes),
     )
     return spec, [cumulative, start]
+
+
+def gradients_of(attribution: Attribution) -> tuple[np.ndarray, Blob]:
+    """Gradients of the first input along its path, summed over the channels, at the points of `path_of`.
+
+    At the ends, where a rule may have no node, the nearest node's gradient stands.
+    """
+    path = attribution.path
+    assert path is not None
+    alphas, nodes = path.alphas.numpy(), path.nodes.numpy()
+    keep = alphas[thinned(len(alphas), PATH_NODES)]
+    nearest = np.abs(nodes[None, :] - keep[:, None]).argmin(1)
+    stack = exact(path.gradients[torch.from_numpy(nearest), 0].sum(1)).numpy()
+    blob = Blob.from_map(stack)
+    return blob.array(), blob
+
+
+def predictions_of(p: np.ndarray, alphas: Sequence[float], borrowed: Borrowed) -> Predictions:
+    """The classes that are among the first anywhere on a path, and their probabilities all along it."""
+    top = np.unique(np.argsort(-p, axis=1, kind="stable")[:, :TOP])
+    return Predictions(
+        job=0,
+        alphas=tuple(alphas),
+        indices=tuple(top.tolist()),
+        labels=tuple(borrowed.label(int(i)) for i in top),
+        p=tuple(tuple(row) for row in p[:, top].astype(float).tolist()),
+    )
 
 
 def thinned(n: int, most: int) -> np.ndarray:

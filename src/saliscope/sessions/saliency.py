@@ -1,103 +1,85 @@
-"""The SaliencyExplorer without its window: a model, pictures, and answers that get better."""
+"""A panel without its window: a question to a model, and an answer that gets better."""
 
+import itertools
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor, nn
+import numpy as np
 
-from saliscope.attribution.base import Attribution, Question
-from saliscope.attribution.gradient import InputXGradient, Saliency
-from saliscope.attribution.path import IntegratedGradients
+from saliscope.attribution.base import Attribution
 from saliscope.core.anytime import Step
-from saliscope.core.batching import ChunkSize, check_chunk_size
-from saliscope.core.borrow import Borrowed, borrow
-from saliscope.core.preprocess import prepare
-from saliscope.core.targets import ResolvedTarget, class_index
-from saliscope.errors import InputError, MethodError, NotDefinedError, SaliscopeError, TargetError
-from saliscope.sessions.answers import Cache, Request
+from saliscope.core.targets import ResolvedTarget
+from saliscope.errors import InputError, MethodError, NotDefinedError
+from saliscope.sessions.answers import Request
 from saliscope.sessions.failures import in_our_words, without_locals
-from saliscope.sessions.glance import Glance, layers_of, version_of
-from saliscope.sessions.menus import can_refine, info_of, work_of
-from saliscope.sessions.publish import kind_of_score, result_of
+from saliscope.sessions.menus import can_refine, work_of
+from saliscope.sessions.publish import gradients_of, kind_of_score, predictions_of, result_of
+from saliscope.sessions.subject import Subject
 from saliscope.sessions.worker import Job, worker
 from saliscope.specs.blobs import Blob
-from saliscope.specs.saliency import Failure, Info, Result, Stage, State
+from saliscope.specs.saliency import Failure, Predictions, Result, Stage, State
 
 PUBLISH_SECONDS = 0.1
 """Partial results and progress reach the page at most this often; a server drops floods."""
 
-CACHE_BYTES = 256 * 2**20
-"""Of finished maps and their paths, so that going back to an earlier choice costs nothing."""
+PREDICTED_POINTS = 17
+"""Points of a path at which all classes are asked for; between them the page interpolates."""
 
 
 class SaliencySession:
-    """One explorer's model, pictures, cache and current job.
+    """One panel's question and its current job.
 
     Parameters
     ----------
-    model : nn.Module or Borrowed
-    images : picture, batch or list of pictures
-        See `saliscope.core.preprocess.prepare`.
-    transform, mean, std, labels
-        See `saliscope.borrow`.
-    chunk_size : int or "auto"
+    subject : Subject
+        Model and pictures, shared with the other panels.
+    panel : int
+        Its place on screen.
+    model : int
+        Index of the model.
+    numbers : iterator of int, optional
+        Where job numbers come from; they grow. Panels that may take each other's place share one.
 
     Attributes
     ----------
     listener : callable
-        Called with ``(message, blobs)`` for every `Info`, `State` and `Result`, usually on the worker's
-        thread, one at a time and in the order of their job numbers.
+        Called with ``(message, blobs)`` for every `State` and `Result`, and with ``(None, [])`` when the
+        subject has learnt what the menus need; usually on the worker's thread, one at a time and in the order
+        of the job numbers.
     shown : (Result or None, list of Blob)
         The newest result published and its blobs, which belong together.
     state : State
     attribution : Attribution or None
         The newest finished one.
-    asked : Request or None
-        The newest request.
+    asked, answered : Request or None
+        The newest request, and the one that `attribution` answers.
     first : threading.Event
         Set once there is something to show, a map or an error.
     """
 
     def __init__(
-        self,
-        model: nn.Module | Borrowed,
-        images: Any,
-        *,
-        transform: Any = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        labels: Sequence[str] | None = None,
-        chunk_size: ChunkSize = "auto",
+        self, subject: Subject, panel: int = 0, model: int = 0, numbers: Iterator[int] | None = None
     ) -> None:
-        check_chunk_size(chunk_size)
-        self.borrowed = _borrowed(model, transform, mean, std, labels)
-        self.chunk_size: ChunkSize = chunk_size
-        try:
-            prepared = prepare(images, self.borrowed.preprocessing, self.borrowed.module)
-        except SaliscopeError as error:
-            raise in_our_words(error) from error.__cause__
-        self.inputs, self.pictures, self._notes = prepared.inputs, prepared.pictures, tuple(prepared.notes)
-        self.listener: Callable[[Info | State | Result, list[Blob]], None] = lambda message, blobs: None
-        self.state = State("idle", 0)
+        self.subject, self.panel, self.model = subject, panel, model
+        self.listener: Callable[[State | Result | None, list[Blob]], None] = lambda message, blobs: None
+        self.state = State("idle", 0, panel=panel)
         self.shown: tuple[Result | None, list[Blob]] = (None, [])
         self.attribution: Attribution | None = None
         self.error: Exception | None = None
         self.asked: Request | None = None
-        self._answered: Request | None = None
+        self.answered: Request | None = None
         # Held while the listener is told, so that nothing of an old job comes after a newer one's news.
         self._lock = threading.RLock()
+        self._numbers = itertools.count(1) if numbers is None else numbers
         self._number = 0
         self._job: Job | None = None
-        self._forget()
-        self._labels: tuple[str, ...] = ()
-        self._layers: tuple[str, ...] = ()
-        self._surveyed = False
         self._begun = 0
         self._published = 0.0
+        self._extras: dict[str, tuple[Attribution, Any]] = {}
         self.first = threading.Event()
 
     @property
@@ -113,12 +95,7 @@ class SaliencySession:
     @property
     def settled(self) -> bool:
         """Whether the newest finished answer is the one to the newest request."""
-        return self.asked is not None and self.asked is self._answered
-
-    def forget(self) -> None:
-        """Drop what is remembered of the model's answers: the next request computes anew."""
-        with self._lock:
-            self._forget()
+        return self.asked is not None and self.asked is self.answered
 
     def explain(self, request: Request) -> None:
         """Start answering; an unfinished answer to an older request is dropped after its current step.
@@ -128,8 +105,10 @@ class SaliencySession:
         InputError
             If there is no such picture.
         """
-        if not 0 <= request.index < len(self.inputs):
-            raise InputError("index", str(request.index), f"a picture from 0 to {len(self.inputs) - 1}")
+        if not 0 <= request.index < len(self.subject.inputs):
+            raise InputError(
+                "index", str(request.index), f"a picture from 0 to {len(self.subject.inputs) - 1}"
+            )
         self._start(request, None)
 
     def refine(self) -> None:
@@ -147,12 +126,12 @@ class SaliencySession:
             if asked is None or attribution is None:
                 expected = "a finished map to go on from"
                 raise InputError("refine", "no finished map", expected, "Call wait() first.")
-            if version_of(self.borrowed.module) != self._version:
+            if self.subject.changed:
                 got = "a model that has changed since"
                 raise InputError("refine", got, "the model of the finished map", "Make a new explorer.")
             method = attribution.method
             if not method.refinable:
-                method.refine(attribution, self.borrowed)
+                method.refine(attribution, self.subject.borrowed)
             if not can_refine(method):
                 got = f"a map of {work_of(method)} steps"
                 raise MethodError("refine", got, "fewer steps", "The engines themselves know no limit.")
@@ -162,8 +141,7 @@ class SaliencySession:
         """Stop the running job after its current step; what is on screen stays."""
         with self._lock:
             if self.state.phase == "running":
-                self._number += 1
-                self._begun = self._number
+                self._number = self._begun = next(self._numbers)
                 worker.cancel(self)
                 done, total = self.state.done, self.state.total
                 self._tell(State("cancelled", self._number, done, total, "Cancelled."))
@@ -178,42 +156,68 @@ class SaliencySession:
                 break
         return True
 
-    def index_of(self, target: int | str) -> int:
-        """Check a class index or find it by its label.
-
-        Raises
-        ------
-        TargetError
-            If there is no such class. Before the model first ran, any index from zero on may be right.
-        """
-        names = self._labels or self.borrowed.labels
-        if self._labels or isinstance(target, str):
-            return class_index(target, len(names or ()), names)
-        if target < 0:
-            raise TargetError("target", str(target), "an index from 0 on")
-        return target
+    def refuse(self, error: Exception) -> None:
+        """Show why a question cannot even be asked; what runs is cancelled, what is on screen stays."""
+        with self._lock:
+            self.cancel()
+            self._number = self._begun = next(self._numbers)
+            self.asked = None
+            self._fail(self._number, error)
 
     def close(self) -> None:
-        """Cancel, and let go of the listener and of the answers."""
+        """Cancel, and let go of the listener."""
         with self._lock:
             self.listener = lambda message, blobs: None
             self.cancel()
-            self._forget()
 
-    def info(self) -> tuple[Info, list[Blob]]:
-        """What the page needs to know of this session, with the colour maps."""
-        return info_of(self.borrowed, self.inputs, self._labels, self._layers)
+    def gradients(self) -> tuple[Result, np.ndarray, list[Blob]]:
+        """The gradients along the path of the map on screen, as a stack with its blob.
 
-    def _forget(self) -> None:
-        """Let go of everything that is kept to save time, and begin with the model as it is now."""
-        self._version = version_of(self.borrowed.module)
-        self._cache = Cache(CACHE_BYTES)
-        self._glances: dict[int, Glance] = {}
-        self._gradients: dict[Any, Tensor] = {}
+        Raises
+        ------
+        InputError
+            If the map has no path.
+        """
+        result, attribution = self._on_screen("gradients")
+        stack, blob = self._extra("gradients", attribution, lambda: gradients_of(attribution))
+        return result, stack, [blob]
+
+    def predictions(self) -> Predictions:
+        """The strongest classes along the path of the map on screen; asks the model the first time.
+
+        Raises
+        ------
+        InputError
+            If the map has no path.
+        TargetError, ModelError
+            If the model's output is no list of classes.
+        """
+        result, attribution = self._on_screen("predictions")
+
+        def ask() -> Predictions:
+            alphas = [k / (PREDICTED_POINTS - 1) for k in range(PREDICTED_POINTS)]
+            p = self.subject.probabilities_at(attribution, alphas).numpy()
+            return predictions_of(p, alphas, self.subject.borrowed)
+
+        return replace(self._extra("predictions", attribution, ask), job=result.job)
+
+    def _on_screen(self, name: str) -> tuple[Result, Attribution]:
+        with self._lock:
+            result, attribution = self.shown[0], self.attribution
+            if result is None or result.stage != "final" or attribution is None or attribution.path is None:
+                raise InputError(name, "no finished map with a path", "Integrated Gradients, finished")
+            return result, attribution
+
+    def _extra(self, name: str, attribution: Attribution, make: Callable[[], Any]) -> Any:
+        """What is made of a finished map only if somebody wants to see it, once."""
+        known = self._extras.get(name)
+        if known is None or known[0] is not attribution:
+            known = self._extras[name] = (attribution, make())
+        return known[1]
 
     def _start(self, request: Request, refined: Attribution | None) -> None:
         with self._lock:
-            self._number += 1
+            self._number = next(self._numbers)
             self.asked = request
             self._job = worker.submit(self, self._work(self._number, request, refined))
             if self.state.phase != "running":
@@ -239,30 +243,30 @@ class SaliencySession:
     def _answer(self, number: int, request: Request, refined: Attribution | None) -> Iterator[None]:
         self._begin(number)
         begun = time.monotonic()
-        if version_of(self.borrowed.module) != self._version:
-            self._forget()
-        if not self._surveyed:
-            self._survey()
+        subject = self.subject
+        if subject.changed:
+            subject.forget()
+        if subject.survey():
+            with self._lock:
+                self.listener(None, [])
             yield
-        attribution = None if refined is not None else self._cache.get(request.key)
+        attribution = None if refined is not None else subject.cache.get(request.key)
         if attribution is None:
-            glance = self._glance(request.index)
-            inputs, target = glance.inputs, glance.resolve(request)
+            glance, chunk_size = subject.glance(request), subject.chunk_size
+            target = subject.resolve(request)
             if refined is not None:
-                stream = refined.method.refine_stream(refined, self.borrowed, chunk_size=self.chunk_size)
+                stream = refined.method.refine_stream(refined, subject.borrowed, chunk_size=chunk_size)
             else:
-                stream = request.method.stream(self.borrowed, inputs, target, chunk_size=self.chunk_size)
+                stream = request.method.stream(subject.borrowed, glance.inputs, target, chunk_size=chunk_size)
                 if request.method.refinable and self._is_new_picture(request, target):
                     # The method may well pass by a point where the model has no gradient.
                     with suppress(NotDefinedError):
-                        preview = self._preview(request, inputs, target)
-                        self._publish(number, "preview", preview, request, begun)
+                        self._publish(number, "preview", subject.preview(request, target), request, begun)
                     yield
             attribution = yield from self._drive(number, request, stream, begun)
             key = request.key if refined is None else (attribution.method, *request.subject)
-            self._cache.put(key, attribution)
-            # What a forward pass wrote was undone, which counts as another write.
-            self._version = version_of(self.borrowed.module)
+            subject.cache.put(key, attribution)
+            subject.settle()
         self._publish(number, "final", attribution, request, begun)
 
     def _drive(
@@ -286,15 +290,16 @@ class SaliencySession:
     ) -> None:
         result, blobs = result_of(
             attribution,
-            self.borrowed,
-            self.pictures[request.index],
+            self.subject.borrowed,
+            self.subject.picture(request),
             job=number,
             stage=stage,
             index=request.index,
-            probabilities=self._glance(request.index).probabilities,
-            notes=self._notes,
+            probabilities=self.subject.glance(request).probabilities,
+            notes=self._notes_of(request),
             seconds=time.monotonic() - begun,
         )
+        result = replace(result, panel=self.panel, model=self.model)
         with self._lock:
             if number != self._begun:
                 return
@@ -302,14 +307,14 @@ class SaliencySession:
             self.shown = result, blobs
             self.first.set()
             if stage == "final":
-                self.attribution, self._answered, self.error = attribution, request, None
+                self.attribution, self.answered, self.error = attribution, request, None
             self.listener(result, blobs)
             if stage == "final" and number == self._number:
                 self._tell(State("done", number, 1, 1, f"Done in {result.seconds:.1f} s"))
 
     def _fail(self, number: int, error: Exception) -> None:
         without_locals(error)
-        self._glances = {}  # the user may mend the model now
+        self.subject.doubt()
         failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
         with self._lock:
             if number == self._number:
@@ -320,52 +325,17 @@ class SaliencySession:
     def _tell(self, state: State) -> None:
         with self._lock:
             if state.job == self._begun:
-                self.state = state
-                self.listener(state, [])
+                self.state = replace(state, panel=self.panel)
+                self.listener(self.state, [])
 
     def _is_new_picture(self, request: Request, target: ResolvedTarget) -> bool:
         # While a slider of the same method moves, the finished picture is a better stand-in than a preview.
         shown = self.result
         index = None if target.indices is None else int(target.indices[0])
-        now = (request.method.key, request.index, index, kind_of_score(target))
-        return shown is None or now != (shown.method, shown.index, shown.target, shown.output)
+        now = (request.method.key, request.index, index, kind_of_score(target), self.model)
+        return shown is None or now != (shown.method, shown.index, shown.target, shown.output, shown.model)
 
-    def _preview(self, request: Request, inputs: Tensor, target: ResolvedTarget) -> Attribution:
-        """One gradient at the input: its product with the way from the baseline, or with the input."""
-        method = request.method
-        gradient = self._gradients.get(request.subject)
-        if gradient is None:
-            gradient = Saliency(absolute=False).attribute(self.borrowed, inputs, target).values
-            self._gradients = {request.subject: gradient}
-        question = Question(self.borrowed, inputs, target, self.chunk_size)
-        way = question.inputs
-        if isinstance(method, IntegratedGradients):
-            way = way - method.baselines[0].make(self.borrowed, question.inputs)
-        return replace(question.answer(InputXGradient(), way * gradient), method=method)
-
-    def _survey(self) -> None:
-        """Learn what the menus need: the classes and the layers with a spatial output."""
-        glance = self._glance(0)
-        self._labels = tuple(self.borrowed.label(i) for i in range(glance.n_classes))
-        self._layers = layers_of(self.borrowed, self.inputs[:1], self.chunk_size)
-        given = len(self.borrowed.labels or self._labels)
-        if self._labels and given != len(self._labels):
-            self._notes = (*self._notes, f"{given} labels were given for {len(self._labels)} classes.")
-        self._surveyed = True
-        info, luts = self.info()
-        with self._lock:
-            self.listener(info, luts)
-
-    def _glance(self, index: int) -> Glance:
-        if index not in self._glances:
-            self._glances = {index: Glance(self.borrowed, self.inputs[index : index + 1])}
-        return self._glances[index]
-
-
-def _borrowed(model: Any, transform: Any, mean: Any, std: Any, labels: Any) -> Borrowed:
-    """What the user said when borrowing stays, unless it is said again."""
-    if isinstance(model, Borrowed):
-        transform = model.preprocessing if transform is None else transform
-        labels = model.labels if labels is None else labels
-        model = model.module
-    return borrow(model, transform=transform, mean=mean, std=std, labels=labels)
+    def _notes_of(self, request: Request) -> tuple[str, ...]:
+        if request.occlusion is None:
+            return self.subject.notes
+        return (*self.subject.notes, f"Not the picture itself: {request.occlusion}.")

@@ -61,6 +61,17 @@ class Control(Spec):
 
 
 @dataclass(frozen=True)
+class Card(Spec):
+    """What a reader of a method's maps should know, each in a few short sentences; "" where nobody said."""
+
+    shows: str = ""
+    assumes: str = ""
+    costs: str = ""
+    fails: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True)
 class MethodInfo(Spec):
     """A method that can be chosen; `path` tells whether its results can be scrubbed."""
 
@@ -71,6 +82,7 @@ class MethodInfo(Spec):
     uses_baseline: bool = False
     uses_steps: bool = False
     controls: Sequence[Control] = ()
+    card: Card = Card()
 
 
 @dataclass(frozen=True)
@@ -83,23 +95,36 @@ class BaselineInfo(Spec):
 
 
 @dataclass(frozen=True)
-class Info(Spec):
-    """What does not change while a widget lives: sent once, in answer to the page's hello.
+class ModelInfo(Spec):
+    """A model that is explored.
 
-    `labels` names all classes, `layers` those layers that Grad-CAM can use, `images` is the size of
-    the batch, `luts` maps the names of the colour maps to blobs, `preprocessing` is one sentence.
+    `labels` names all its classes, `layers` those layers that Grad-CAM can use, `preprocessing` is one
+    sentence.
+    """
+
+    name: str
+    device: str
+    labels: Sequence[str]
+    layers: Sequence[str]
+    preprocessing: str
+
+
+@dataclass(frozen=True)
+class Info(Spec):
+    """What hardly changes while a widget lives: sent in answer to the page's hello.
+
+    `images` is the size of the batch, `luts` maps the names of the colour maps to blobs, `offline` is
+    true for an exported page: looks work there, questions do not.
     """
 
     methods: Sequence[MethodInfo]
     baselines: Sequence[BaselineInfo]
-    labels: Sequence[str]
-    layers: Sequence[str]
     images: int
     outputs: Sequence[str]
     luts: Mapping[str, str]
-    model: str
-    device: str
-    preprocessing: str
+    models: Sequence[ModelInfo]
+    version: str
+    offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +138,7 @@ class Failure(Spec):
 
 @dataclass(frozen=True)
 class State(Spec):
-    """Where the work stands; `eta` in seconds."""
+    """Where the work of a panel stands; `eta` in seconds."""
 
     phase: Phase
     job: int
@@ -122,6 +147,7 @@ class State(Spec):
     text: str = ""
     eta: float | None = None
     error: Failure | None = None
+    panel: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,7 +196,7 @@ class Result(Spec):
     """A map, finished or on its way; `picture` and `map` name blobs that were sent before it.
 
     `limit` is the automatic end of the scale, `grid` the (height, width) of a map that was computed on
-    a coarser grid than the picture.
+    a coarser grid than the picture, `panel` the place on screen, `model` the index of the model.
     """
 
     job: int
@@ -197,3 +223,19 @@ class Result(Spec):
     layer: str | None = None
     grid: tuple[int, int] | None = None
     baseline: str | None = None
+    panel: int = 0
+    model: int = 0
+
+
+@dataclass(frozen=True)
+class Predictions(Spec):
+    """Probabilities along the path: a row of `p` for each alpha, a column for each class in `indices`.
+
+    The classes are all that are among the first five anywhere on the path.
+    """
+
+    job: int
+    alphas: Sequence[float]
+    indices: Sequence[int]
+    labels: Sequence[str]
+    p: Sequence[Sequence[float]]

@@ -3,12 +3,26 @@
 import reprlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from saliscope.errors import SaliscopeError
+from saliscope.sessions.worker import worker
 from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import Spec
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that says more than that it was done: data, and the blobs or the file that come with it."""
+
+    result: dict[str, Any]
+    blobs: Sequence[Blob] = ()
+    buffers: Sequence[bytes] = ()
+
 
 _REMEMBERED = 512
 """Blobs remembered as sent; what a page has lost it asks for again."""
@@ -22,17 +36,22 @@ class Channel:
     send : callable
         Sends one JSON message with its buffers.
     requests : dict
-        What a page may ask for, and who does it. Anything else is answered with an error.
+        What a page may ask for, and who does it, given the whole message. Anything else is answered with an
+        error.
     blobs : callable
         All blobs that a page may ask for now.
+    lasting : collection of str
+        Requests that take their time: the worker does them, so that a cancel need not wait for them.
     """
 
     def __init__(
         self,
         send: Callable[[dict[str, Any], list[Any]], None],
-        requests: dict[str, Callable[[], None]],
+        requests: dict[str, Callable[[Message], Reply | None]],
         blobs: Callable[[], Sequence[Blob]],
+        lasting: Collection[str] = (),
     ) -> None:
+        self._lasting = frozenset(lasting)
         self._send = send
         self._requests = requests
         self._blobs = blobs
@@ -44,37 +63,57 @@ class Channel:
         """Do what a page asks, and answer once."""
         if not isinstance(message, dict) or not isinstance(message.get("id"), str):
             return
+        request = message.get("request")
+        if isinstance(request, str) and request in self._lasting:
+            worker.submit(object(), self._in_turn(message))
+        else:
+            self._answer(message)
+
+    def _in_turn(self, message: Message) -> Iterator[None]:
+        yield
+        self._answer(message)
+
+    def _answer(self, message: Message) -> None:
+        answer: Message = {"answer": message["id"]}
+        buffers: list[Any] = []
         try:
-            self._handle(message)
+            reply = self._handle(message)
         except Exception as error:  # whatever it is, the page waits for an answer, and shows it
             failure = {"type": type(error).__name__, "message": str(error)}
-            self._send({"answer": message["id"], "status": "error", "error": failure}, [])
+            answer |= {"status": "error", "error": failure}
         else:
-            self._send({"answer": message["id"], "status": "ok"}, [])
+            answer["status"] = "ok"
+            if reply is not None:
+                answer["result"], buffers = reply.result, list(reply.buffers)
+        self._send(answer, buffers)
 
-    def event(self, kind: str, spec: Spec, blobs: Sequence[Blob] = ()) -> None:
+    def event(self, kind: str, spec: Spec | None = None, blobs: Sequence[Blob] = ()) -> None:
         """Send what happened, the blobs that it names first."""
         with self._lock:
             for blob in blobs:
                 self._send_blob(blob)
-            self._send({"event": kind, kind: spec.to_json()}, [])
+            self._send({"event": kind} | ({} if spec is None else {kind: spec.to_json()}), [])
 
-    def _handle(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: Message) -> Reply | None:
         request = message.get("request")
         if request == "blobs":
             self._send_again(_names(message.get("hashes")))
-            return
+            return None
         act = self._requests.get(request) if isinstance(request, str) else None
         if act is None:
             known = f"one of blobs, {', '.join(self._requests)}"
             raise SaliscopeError("request", reprlib.repr(request), known)
         if request != "hello":
-            act()
-            return
+            reply = act(message)
+            if reply is not None:
+                with self._lock:
+                    for blob in reply.blobs:
+                        self._send_blob(blob)
+            return reply
         # In one go: a result of the worker's that came in between would be followed by an older one.
         with self._lock:
             self._sent = OrderedDict.fromkeys(_names(message.get("have")))
-            act()
+            return act(message)
 
     def _send_again(self, hashes: list[str]) -> None:
         known = {blob.hash: blob for blob in self._blobs()}

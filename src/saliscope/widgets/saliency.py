@@ -1,48 +1,37 @@
 """`SaliencyExplorer`: see on the picture what a model relied on."""
 
 import base64
-import difflib
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import anywidget
-import traitlets
 from torch import nn
 
+from saliscope.attribution import registry
 from saliscope.attribution.base import Attribution
-from saliscope.attribution.registry import find_method, methods
 from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed
 from saliscope.core.layers import find_layer
-from saliscope.core.targets import OUTPUTS
-from saliscope.errors import BaselineError, InputError, MethodError, SaliscopeError
-from saliscope.render import colormaps
+from saliscope.errors import InputError
 from saliscope.render.static import figure_png
-from saliscope.sessions.answers import Request
-from saliscope.sessions.figure import View, figure_of
-from saliscope.sessions.menus import MOST_STEPS, baseline_spec, build_method, check_reach, defaults
+from saliscope.sessions.menus import defaults
+from saliscope.sessions.panels import MOST_PANELS, Panels
 from saliscope.sessions.saliency import SaliencySession
+from saliscope.sessions.subject import Subject
 from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import Failure, Info, Result, State
-from saliscope.widgets.bundle import bundled
-from saliscope.widgets.channel import Channel
-from saliscope.widgets.traits import (
-    BaselineTrait,
-    Choice,
-    LayerTrait,
-    Number,
-    ParamsTrait,
-    TargetTrait,
-    as_params,
-)
+from saliscope.specs.view import Screen
+from saliscope.widgets import export
+from saliscope.widgets.asking import wanted
+from saliscope.widgets.bundle import entry, front_end
+from saliscope.widgets.channel import Channel, Message, Reply
+from saliscope.widgets.keeper import Keeper
+from saliscope.widgets.state import QUESTION, ExplorerState, check_names
 
-_QUESTION = ("method", "params", "n_steps", "baseline", "layer", "target", "output", "index")
-"""Traits whose change asks the engine; all others are looks and stay in the page."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-_ARGUMENTS = ("model", "images", "transform", "mean", "std", "labels", "chunk_size")
+    from saliscope.records.record import Record
 
 _PNG_PATIENCE = 0.7
 """Seconds that displaying waits for the finished map, so that the picture beside the widget shows it."""
@@ -51,15 +40,15 @@ _FIRST_PATIENCE = 5.0
 """Seconds that it waits for a first picture of any kind: without one a closed notebook shows nothing."""
 
 
-class SaliencyExplorer(anywidget.AnyWidget):
+class SaliencyExplorer(ExplorerState):
     """Explore what a PyTorch model relied on in a picture.
 
     Every control is a trait: what a click does, an assignment does too.
 
     Parameters
     ----------
-    model : nn.Module or saliscope.borrow(...)
-        Comes back exactly as it was.
+    model : nn.Module, saliscope.borrow(...), or a list of them
+        Comes back exactly as it was. Several models stand side by side.
     images : PIL image, ndarray, tensor, path, or a list or batch of them
         Pictures are scaled to 0..1 and prepared by `transform`; tensors of floats are taken as they are, in
         model space.
@@ -83,39 +72,19 @@ class SaliencyExplorer(anywidget.AnyWidget):
     --------
     >>> explorer = SaliencyExplorer(model, "cat.jpg", transform=weights.transforms())
     >>> explorer.alpha = 0.4
-    >>> explorer.method = "grad_cam"
+    >>> explorer.compare = ["grad_cam", {"baseline": "white"}, {"difference": [0, 2]}]
     >>> explorer.wait()
     True
     >>> explorer.attribution.map.shape
     torch.Size([1, 224, 224])
+    >>> explorer.to_html("cat.html")
     """
 
-    _esm = bundled("explorer.js")
-    _css = bundled("explorer.css")
-
-    method = Choice("integrated_gradients", lambda: tuple(methods()), help="Key of the attribution method.")
-    params = ParamsTrait(help="The method's own parameters, by field name.")
-    n_steps = Number(32, 1, MOST_STEPS, integer=True, help="Steps of path methods.")
-    baseline = BaselineTrait(
-        help="Start of the path: a name, a saliscope.baselines object, a tensor, several."
-    )
-    layer = LayerTrait(help="Layer of CAM methods; None finds one.")
-    target = TargetTrait(help="Class index, label or function; None for the top prediction.")
-    output = Choice("logit", lambda: OUTPUTS, help="Kind of score.")
-    index = Number(0, 0, integer=True, help="Picture of the batch.")
-
-    alpha = Number(1.0, 0.0, 1.0, help="Point of the path that is shown: 0 the baseline, 1 the picture.")
-    opacity = Number(0.85, 0.0, 1.0, help="Of the map over the picture.")
-    threshold = Number(1.0, 0.0, 1.0, above=True, help="Share of the pixels shown, the strongest first.")
-    sign = Choice("both", lambda: ("both", "positive", "negative", "absolute"), help="Values shown.")
-    overlay = Choice("blend", lambda: ("blend", "map"), help="Over the picture, or the map alone.")
-    scale = Number(None, 0.0, above=True, allow_none=True, help="Where the colours end; None: by the map.")
-    colormap = Choice(colormaps.DEFAULT, lambda: colormaps.names, help="Perceptually uniform, zero neutral.")
-    theme = Choice("auto", lambda: ("auto", "light", "dark"), help="Colours of the window.")
+    _esm = entry()
 
     def __init__(
         self,
-        model: nn.Module | Borrowed,
+        model: nn.Module | Borrowed | Sequence[nn.Module | Borrowed],
         images: Any,
         *,
         transform: Any = None,
@@ -125,33 +94,68 @@ class SaliencyExplorer(anywidget.AnyWidget):
         chunk_size: ChunkSize = "auto",
         **view: Any,
     ) -> None:
-        _check_names(view, [name for name in self.trait_names(sync=True) if not name.startswith("_")])
-        self._session = SaliencySession(
-            model, images, transform=transform, mean=mean, std=std, labels=labels, chunk_size=chunk_size
-        )
-        self._ready = False
-        self._quiet = threading.local()
-        self._channel = Channel(
-            self.send,
-            {"hello": self._welcome, "cancel": self.cancel, "refine": self.refine, "run": self.run},
-            lambda: (*self._session.blobs, *self._session.info()[1]),
-        )
-        view.setdefault("params", {})
+        check_names(view, [name for name in self.trait_names(sync=True) if not name.startswith("_")])
+        options: dict[str, Any] = {"transform": transform, "mean": mean, "std": std, "labels": labels}
+        options["chunk_size"] = chunk_size
+        self._panels = Panels([Subject(each, images, **options) for each in _models(model)])
+        if self.n_models > 1:
+            view.setdefault("compare", [{"model": i} for i in range(1, self.n_models)])
+        requests = {
+            "hello": self._welcome,
+            "bye": lambda message: self._keeper.bye(),
+            "here": lambda message: self._keeper.here(),
+            "code": lambda message: front_end(),
+            "cancel": lambda message: self.cancel(),
+            "refine": lambda message: self._session_of(message).refine(),
+            "run": lambda message: self.run(),
+            "gradients": self._gradients,
+            "predictions": lambda message: Reply(self._session_of(message).predictions().to_json()),
+            "export": lambda message: export.reply(self, message.get("format")),
+        }
+        lasting = ("gradients", "predictions", "export")
+        self._channel = Channel(self.send, requests, self._blobs, lasting)
+        self._keeper = Keeper(self, lambda: self._channel.event("roll"))
         super().__init__(**view)
-        self._session.listener = self._hear
-        self.on_msg(lambda _widget, content, _buffers: self._channel.receive(content))
-        self._ready = True
+        self._panels.listener = self._hear
+        self.on_msg(_receive)
+        registry.watch(self._on_methods)
         self._ask()
 
     @property
+    def n_models(self) -> int:
+        """How many models are compared."""
+        return len(self._panels.subjects)
+
+    @property
+    def n_images(self) -> int:
+        """How many pictures there are."""
+        return len(self._panels.subjects[0].inputs)
+
+    @property
     def attribution(self) -> Attribution | None:
-        """The newest finished `Attribution`; None before there is one. See `wait`."""
-        return self._session.attribution
+        """The newest finished `Attribution` of the first panel; None before there is one. See `wait`."""
+        return self._panels.lead.attribution
+
+    @property
+    def attributions(self) -> tuple[Attribution | None, ...]:
+        """Those of all panels that ask the model, in their order."""
+        return tuple(session.attribution for session in self._panels.sessions)
 
     @property
     def status(self) -> State:
-        """Where the work stands."""
-        return self._session.state
+        """Where the work of the first panel stands."""
+        return self._panels.lead.state
+
+    @property
+    def record(self) -> "Record":
+        """What was computed in the active panel, with what, and how to do it again: see `saliscope.replay`.
+
+        Raises
+        ------
+        InputError
+            If there is no finished map.
+        """
+        return export.record_of(self)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is computed any more.
@@ -169,180 +173,219 @@ class SaliencyExplorer(anywidget.AnyWidget):
         Raises
         ------
         SaliscopeError
-            What the computation stopped with.
+            What the computation of a panel stopped with.
         """
-        done = self._session.wait(timeout)
-        if done and self._session.state.phase == "error" and self._session.error is not None:
-            raise self._session.error
+        done = self._panels.wait(timeout)
+        for session in self._panels.sessions:
+            if done and session.state.phase == "error" and session.error is not None:
+                raise session.error
         return done
 
     def run(self) -> None:
-        """Compute the map again, nothing remembered: after the model was changed, an error, or a cancel."""
-        self._session.forget()
-        self._ask()
+        """Compute the maps again, nothing remembered: after the model was changed, an error, or a cancel."""
+        for subject in self._panels.subjects:
+            subject.forget()
+        self._ask(anew=True)
 
-    def refine(self) -> None:
-        """Go on from the finished map with twice the steps or samples."""
-        self._session.refine()
+    def refine(self, panel: int = 0) -> None:
+        """Go on from a finished map with twice the steps or samples.
+
+        Parameters
+        ----------
+        panel : int
+            Whose map; 0 is the first.
+
+        Raises
+        ------
+        InputError, MethodError
+            If there is no finished map, or its method has nothing to refine.
+        """
+        self._session_of({"panel": panel}).refine()
 
     def cancel(self) -> None:
         """Stop the computation; what is on screen stays."""
-        self._session.cancel()
+        self._panels.cancel()
 
     def close(self) -> None:
         """Cancel, and let go of model, pictures and page."""
-        if hasattr(self, "_session"):  # not if the constructor refused its arguments
-            self._session.close()
+        if hasattr(self, "_history"):  # not if the constructor refused its arguments
+            self._panels.close()
             self.layout.close()  # a widget of its own, which ipywidgets leaves behind
         super().close()
 
     def index_of(self, target: int | str) -> int:
-        """Check a class index, or find it by its label.
+        """Check a class index of the first model, or find it by its label.
 
         Raises
         ------
         TargetError
             If the model has no such class, as far as that is known yet.
         """
-        return self._session.index_of(target)
+        return self._panels.subjects[0].index_of(target)
+
+    def layer_of(self, layer: Any, model: int = 0) -> str | None:
+        """Name of a layer of a model; None stays None.
+
+        Raises
+        ------
+        LayerError
+            If the model has no such layer.
+        """
+        return None if layer is None else find_layer(self._panels.subjects[model].borrowed.module, layer)[0]
+
+    @property
+    def screen(self) -> Screen:
+        """What is on screen, as arrays and words: what the figures are drawn from."""
+        return self._panels.screen(self._view())
 
     def png(self) -> bytes | None:
         """Give the current view as a PNG; None before there is anything to show."""
-        view = View(**{field.name: getattr(self, field.name) for field in fields(View)})
-        figure = figure_of(*self._session.shown, view)
-        return None if figure is None else figure_png(figure)
+        screen = self.screen
+        return None if screen.panels[0] is None else figure_png(screen)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        # `explorer.methd = ...` would be an attribute like any other, and do nothing.
-        if getattr(self, "_ready", False) and not name.startswith("_") and not hasattr(type(self), name):
-            _check_names({name: value}, self.trait_names())
-        super().__setattr__(name, value)
+    def figure(self, **options: Any) -> "Figure":
+        """Draw the current view for a publication: input, maps, colour bars with unit and clipped share.
+
+        Parameters
+        ----------
+        **options
+            See `saliscope.render.publication.figure`: ``width`` in inches, ``columns``, ``dpi``, ``title``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            ``figure.savefig("map.svg")`` writes PNG, SVG or PDF.
+
+        Raises
+        ------
+        InputError
+            If there is nothing to show yet.
+        """
+        return export.figure_of(self, **options)
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the explorer as one file that opens from disk, without network and without kernel.
+
+        Everything that is a look works in it. It holds the pictures, the maps with their paths, the classes'
+        names and the record; the page lists it.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        InputError
+            If there is nothing to show yet.
+        """
+        file = Path(path)
+        file.write_text(export.html_of(self), encoding="utf-8")
+        return file
 
     def __repr__(self) -> str:
-        n, height, width, _ = self._session.pictures.shape
-        model = type(self._session.borrowed.module).__name__
-        return f"SaliencyExplorer({model}, {n} × {height}×{width}, method={self.method!r})"
+        n, height, width, _ = self._panels.subjects[0].pictures.shape
+        names = ", ".join(type(subject.borrowed.module).__name__ for subject in self._panels.subjects)
+        return f"SaliencyExplorer({names}, {n} × {height}×{width}, method={self.method!r})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None
-        if not self._session.wait(_PNG_PATIENCE):
-            self._session.first.wait(_FIRST_PATIENCE)
+        self._keeper.here()
+        if not self._panels.wait(_PNG_PATIENCE):
+            self._panels.lead.first.wait(_FIRST_PATIENCE)
         png = self.png()
         if png is not None:
             # GitHub, nbviewer and a closed kernel show this in place of the widget.
             bundle[0]["image/png"] = base64.b64encode(png).decode("ascii")
         return bundle
 
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take in what a page has changed, all of it or nothing; what is refused is said in the window."""
-        sent = {name: v for name, v in sync_data.items() if name in self.keys and not name.startswith("_")}
-        try:
-            self._check_sent(sent)
-        except (SaliscopeError, traitlets.TraitError) as error:
-            failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
-            state = self._session.state
-            self._channel.event("state", State("error", state.job, text="Refused.", error=failure))
-            self.send_state(list(sent))
-        else:
-            super().set_state(sent)
+    def _ask(self, anew: bool = False) -> None:
+        lead = {name: getattr(self, name) for name in QUESTION}
+        self._panels.ask(wanted(lead, self.compare, self._panels.subjects), anew)
+        self._report_limits()
 
-    def _check_sent(self, sent: dict[str, Any]) -> None:
-        new = dict(sent)
-        for name, value in sent.items():
-            new[name] = self.trait_metadata(name, "from_json", self._trait_from_json)(value, self)
-            if name != "params":
-                new[name] = self.traits()[name]._validate(self, new[name])
-        if "params" in new:
-            cls = find_method(new.get("method", self.method))
-            build_method(cls, as_params(new["params"]))
-            check_reach(cls, new["params"], self.params, MethodError)
-        baseline = new.get("baseline", ())
-        if not isinstance(baseline, tuple):
-            before = {} if isinstance(self.baseline, tuple) else baseline_spec(self.baseline)
-            check_reach(type(baseline), baseline_spec(baseline), before, BaselineError)
+    def _refuse(self, error: Exception) -> None:
+        failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
+        state = State("error", self.status.job, text="Refused.", error=failure)
+        self._channel.event("state", state)
 
-    @traitlets.validate("params")
-    def _check_params(self, proposal: Any) -> dict[str, Any]:
-        cls = find_method(self.method)
-        method = build_method(cls, proposal["value"])
-        return {name: getattr(method, name) for name in defaults(cls)}
-
-    @traitlets.validate("layer")
-    def _check_layer(self, proposal: Any) -> str | None:
-        layer = proposal["value"]
-        return None if layer is None else find_layer(self._session.borrowed.module, layer)[0]
-
-    @traitlets.validate("index")
-    def _check_index(self, proposal: Any) -> int:
-        last = len(self._session.inputs) - 1
-        if proposal["value"] > last:
-            raise InputError("index", str(proposal["value"]), f"a picture from 0 to {last}")
-        return proposal["value"]
-
-    @traitlets.observe(*_QUESTION)
-    def _on_question(self, change: Any) -> None:
-        if not self._ready or getattr(self._quiet, "now", False):
-            return
-        if change["name"] == "method":
-            own = defaults(find_method(change["new"]))
-            with self._quietly():
-                self.params = {name: self.params.get(name, value) for name, value in own.items()}
-        self._ask()
-
-    def _ask(self) -> None:
-        shared = {"n_steps": self.n_steps, "baseline": self.baseline, "layer": self.layer}
-        method = build_method(find_method(self.method), self.params, **shared)
-        self._session.explain(Request(method, self.target, self.output, self.index))
+    def _limits(self) -> dict[str, float]:
+        limits: dict[str, float] = {}
+        for result in (session.result for session in self._panels.sessions):
+            if result is not None:
+                limits[result.unit] = max(limits.get(result.unit, 0.0), result.limit)
+        return limits
 
     def _hear(self, message: Info | State | Result, blobs: list[Blob]) -> None:
-        if isinstance(message, Result):
-            if message.stage == "final":
-                self._follow()
-            self._channel.event("result", message, blobs)
-        elif isinstance(message, State):
-            self._channel.event("state", message)
-        else:
-            self._channel.event("info", message, blobs)
+        final = isinstance(message, Result) and message.stage == "final"
+        if isinstance(message, Result) and final:
+            self._follow(message.panel)
+        self._tell(message, blobs)
+        if final:
+            self._report_limits()
 
-    def _follow(self) -> None:
+    def _tell(self, message: Info | State | Result, blobs: list[Blob]) -> None:
+        self._channel.event(type(message).__name__.lower(), message, blobs)
+
+    def _follow(self, panel: int) -> None:
         """After a refinement, show the configuration that gives the refined map."""
-        asked, attribution = self._session.asked, self._session.attribution
-        if (
-            not self._session.settled
-            or asked is None
-            or attribution is None
-            or attribution.method == asked.method
-        ):
+        session = self._panels.session(panel)
+        if session is None or not session.settled or session.asked is None or session.attribution is None:
             return
-        method = attribution.method
-        if method.key != self.method:  # another one was chosen a moment ago
+        method = session.attribution.method
+        if method == session.asked.method or panel > len(tuple(self.compare)):
             return
+        entries: list[dict[str, Any]] = [*self.compare]
+        entry = entries[panel - 1] if panel else {}
+        if method.key != entry.get("method", self.method):  # another one was chosen a moment ago
+            return
+        own: dict[str, Any] = {"params": {name: getattr(method, name) for name in defaults(type(method))}}
+        if hasattr(method, "n_steps"):
+            own["n_steps"] = method.n_steps  # type: ignore[attr-defined]
         with self._quietly():
-            self.params = {name: getattr(method, name) for name in defaults(type(method))}
-            self.n_steps = getattr(method, "n_steps", self.n_steps)
+            if panel:
+                self.compare = [*entries[: panel - 1], entry | own, *entries[panel:]]
+            else:
+                self.params = own["params"]
+                self.n_steps = own.get("n_steps", self.n_steps)
 
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Change traits without asking again, in this thread only: others may be changing them as well."""
-        self._quiet.now = True
-        try:
-            yield
-        finally:
-            self._quiet.now = False
+    def _welcome(self, message: Message) -> None:
+        self._keeper.here()
+        self._panels.tell_all(self._tell)
 
-    def _welcome(self) -> None:
-        self._channel.event("info", *self._session.info())
-        result, blobs = self._session.shown
-        if result is not None:
-            self._channel.event("result", result, blobs)
-        self._channel.event("state", self._session.state)
+    def _on_methods(self) -> None:
+        self._tell(*self._panels.info())
+
+    def _blobs(self) -> list[Blob]:
+        return [*self._panels.blobs, *self._panels.info()[1]]
+
+    def _gradients(self, message: Message) -> Reply:
+        result, _, blobs = self._session_of(message).gradients()
+        return Reply({"job": result.job, "stack": blobs[0].hash}, blobs)
+
+    def _session_of(self, message: Message) -> SaliencySession:
+        panel = message.get("panel", 0)
+        whole = isinstance(panel, int) and not isinstance(panel, bool)
+        session = self._panels.session(panel) if whole else None
+        if session is None:
+            raise InputError("panel", repr(panel), "the number of a panel that asks the model")
+        return session
 
 
-def _check_names(given: dict[str, Any], known: Sequence[str]) -> None:
-    for name in given:
-        if name not in known:
-            close = difflib.get_close_matches(name, (*known, *_ARGUMENTS), n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else ""
-            raise InputError(name, "an unknown argument", "an argument or trait of SaliencyExplorer", hint)
+def _receive(widget: SaliencyExplorer, content: Any, _buffers: Any) -> None:
+    widget._channel.receive(content)
+
+
+def _models(model: Any) -> Sequence[Any]:
+    if not isinstance(model, (list, tuple)):
+        return [model]
+    if not 1 <= len(model) <= MOST_PANELS:
+        raise InputError("model", f"{len(model)} models", f"1 to {MOST_PANELS} models")
+    return model

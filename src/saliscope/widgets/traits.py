@@ -6,7 +6,7 @@ What the page sends goes through the same checks: saved state and messages are a
 import difflib
 import math
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,13 @@ from traitlets import TraitType
 from saliscope.attribution.baselines import as_baseline, as_baselines
 from saliscope.core.targets import Target
 from saliscope.errors import InputError, LayerError, MethodError, TargetError
+from saliscope.render.scale import Scale
+from saliscope.sessions.answers import Occlusion
 from saliscope.sessions.menus import baseline_spec, build_baseline, is_number
+from saliscope.sessions.panels import MOST_PANELS
+from saliscope.specs.region import Region
+
+MOST_ZOOM = 32
 
 
 class Number(TraitType[Any, Any]):
@@ -142,21 +148,203 @@ class BaselineTrait(TraitType[Any, Any]):
 
     def validate(self, obj: Any, value: Any) -> Any:
         """Return a baseline or a tuple of them, or raise `BaselineError`."""
-        if isinstance(value, dict):
-            return build_baseline(value)
-        if isinstance(value, (tuple, list)):
-            return as_baselines(value)
-        return as_baseline(value.item() if isinstance(value, np.generic) else value)
+        return baseline_of(value)
 
     @staticmethod
     def _to_json(value: Any, _widget: Any) -> Any:
-        if isinstance(value, tuple):
-            return {"kind": "custom", "count": len(value)}
         return baseline_spec(value)
 
     @staticmethod
     def _from_json(value: Any, widget: Any) -> Any:
-        return widget.baseline if isinstance(value, dict) and value.get("kind") == "custom" else value
+        # The page cannot make a tensor; it can only send back the name of the one there is.
+        own = isinstance(value, dict) and value.get("kind") == "custom"
+        return widget.baseline if own or value == baseline_spec(widget.baseline) else value
+
+
+def baseline_of(value: Any) -> Any:
+    """A baseline, or a tuple of several, from whatever people write."""
+    if isinstance(value, dict):
+        return build_baseline(value)
+    if isinstance(value, (tuple, list)):
+        return as_baselines(value)
+    return as_baseline(value.item() if isinstance(value, np.generic) else value)
+
+
+class RegionTrait(TraitType[Any, Any]):
+    """A part of the picture, or None; see `saliscope.specs.region.Region.of`."""
+
+    def __init__(self, help: str = "") -> None:
+        super().__init__(None, allow_none=True, help=help)
+        self.tag(sync=True, to_json=lambda value, _widget: None if value is None else value.to_json())
+
+    def validate(self, obj: Any, value: Any) -> Region:
+        """Return the region, or raise `InputError`."""
+        return Region.of(value)
+
+
+class OcclusionTrait(TraitType[Any, Any]):
+    """A region that is filled from a baseline before the model sees the picture, or None."""
+
+    def __init__(self, help: str = "") -> None:
+        super().__init__(None, allow_none=True, help=help)
+        self.tag(sync=True, to_json=self._to_json)
+
+    def validate(self, obj: Any, value: Any) -> Occlusion:
+        """Return the occlusion, or raise `InputError` or `BaselineError`."""
+        if isinstance(value, Occlusion):
+            return value
+        if not isinstance(value, dict) or set(value) != {"region", "fill"}:
+            raise InputError("occlusion", reprlib.repr(value), "{'region': ..., 'fill': a baseline} or None")
+        fill = baseline_of(value["fill"])
+        if isinstance(fill, tuple):
+            raise InputError("fill", f"{len(fill)} baselines", "one baseline")
+        return Occlusion(Region.of(value["region"]), fill)
+
+    @staticmethod
+    def _to_json(value: Any, _widget: Any) -> Any:
+        return value and {"region": value.region.to_json(), "fill": baseline_spec(value.fill)}
+
+
+class ScaleTrait(TraitType[Any, Any]):
+    """A `saliscope.Scale`, or what makes one: a limit, limits by unit, or None for the automatic one."""
+
+    def __init__(self, help: str = "") -> None:
+        super().__init__(help=help)
+        self.tag(sync=True, to_json=lambda value, _widget: value.to_json())
+
+    def make_dynamic_default(self) -> Scale:
+        """Give every explorer a scale of its own."""
+        return Scale()
+
+    def validate(self, obj: Any, value: Any) -> Scale:
+        """Return the scale, or raise `InputError`."""
+        if isinstance(value, Scale):
+            return value
+        try:
+            if isinstance(value, dict) and "mode" in value:
+                return Scale.from_json(value)
+            return Scale(_plain(value))
+        except InputError as error:
+            raise InputError("scale", error.got, error.expected, error.way_out) from None
+
+
+class ZoomTrait(TraitType[Any, Any]):
+    """How much is seen: (factor, x, y), with the centre as shares of width and height."""
+
+    def __init__(self, help: str = "") -> None:
+        super().__init__((1.0, 0.5, 0.5), help=help)
+        self.tag(sync=True)
+
+    def validate(self, obj: Any, value: Any) -> tuple[float, float, float]:
+        """Return the three numbers, or raise `InputError`."""
+        numbers = [_plain(each) for each in value] if isinstance(value, (tuple, list)) else []
+        if len(numbers) == 3 and all(map(is_number, numbers)):
+            factor, x, y = map(float, numbers)
+            if 1 <= factor <= MOST_ZOOM and 0 <= x <= 1 and 0 <= y <= 1:
+                return factor, x, y
+        expected = f"(factor from 1 to {MOST_ZOOM}, x and y of the centre from 0 to 1)"
+        raise InputError("zoom", reprlib.repr(value), expected)
+
+
+class CompareTrait(TraitType[Any, Any]):
+    """The panels beside the lead: where each one's question differs, or what it is made of.
+
+    Values are checked by the traits of the same name; which parameters there are depends on the method, and
+    the widget checks it when it asks.
+    """
+
+    def __init__(self, fields: Sequence[str], help: str = "") -> None:
+        super().__init__((), help=help)
+        self._fields = tuple(fields)
+        self.tag(sync=True, to_json=self._to_json, from_json=self._from_json)
+
+    def validate(self, obj: Any, value: Any) -> tuple[dict[str, Any], ...]:
+        """Return a tuple of dicts, or raise `InputError` or what a field's own trait raises."""
+        if isinstance(value, (str, dict)):
+            value = [value]
+        if not isinstance(value, (tuple, list)):
+            raise InputError("compare", reprlib.repr(value), "a list of panels")
+        if len(value) >= MOST_PANELS:
+            expected = f"at most {MOST_PANELS - 1} panels beside the first"
+            raise InputError("compare", f"{len(value)} panels", expected)
+        checked = tuple(self._entry(obj, f"compare[{i}]", entry) for i, entry in enumerate(value))
+        for i, entry in enumerate(checked):
+            self._check_sources(f"compare[{i}]", entry, checked)
+        return checked
+
+    def _entry(self, obj: Any, name: str, entry: Any) -> dict[str, Any]:
+        if isinstance(entry, str):
+            entry = {"method": entry}
+        if not isinstance(entry, dict):
+            raise InputError(name, reprlib.repr(entry), "a method's key, or a dict of what differs")
+        if set(entry) in ({"difference"}, {"average"}):
+            return self._derived(name, entry)
+        for field in entry:
+            if field != "model" and field not in self._fields:
+                close = difflib.get_close_matches(str(field)[:99], (*self._fields, "model"), n=1)
+                hint = f"Did you mean {close[0]!r}?" if close else ""
+                known = f"one of {', '.join(self._fields)}, model"
+                raise InputError(name, reprlib.repr(field), known, hint)
+        model = _plain(entry.get("model", 0))
+        if isinstance(model, bool) or not isinstance(model, int) or not 0 <= model < obj.n_models:
+            raise InputError(f"{name}['model']", reprlib.repr(model), f"an index below {obj.n_models}")
+        traits = obj.traits()
+        own = {field: value for field, value in entry.items() if field not in ("model", "params", "layer")}
+        checked: dict[str, Any] = {f: traits[f]._validate(obj, value) for f, value in own.items()}
+        if "params" in entry:
+            checked["params"] = as_params(entry["params"])
+        if "layer" in entry:
+            checked["layer"] = obj.layer_of(entry["layer"], model)
+        return checked | ({"model": model} if "model" in entry else {})
+
+    @staticmethod
+    def _derived(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+        ((kind, sources),) = entry.items()
+        panels = [_plain(each) for each in sources] if isinstance(sources, (tuple, list)) else []
+        whole = all(isinstance(each, int) and not isinstance(each, bool) for each in panels)
+        if not whole or len(panels) < 2 or (kind == "difference" and len(panels) != 2):
+            expected = "two panels" if kind == "difference" else "two panels or more"
+            raise InputError(name, reprlib.repr(sources), f"the numbers of {expected}, 0 being the first")
+        return {kind: panels}
+
+    @staticmethod
+    def _check_sources(name: str, entry: dict[str, Any], entries: Sequence[dict[str, Any]]) -> None:
+        for panel in entry.get("difference", entry.get("average", ())):
+            source = entries[panel - 1] if 1 <= panel <= len(entries) else None
+            if panel != 0 and (source is None or is_derived(source)):
+                raise InputError(name, f"panel {panel}", "panels that ask the model, 0 being the first")
+
+    def _to_json(self, value: Any, widget: Any) -> Any:
+        def plain(field: str, item: Any) -> Any:
+            known = field in self._fields
+            return widget.trait_metadata(field, "to_json", _same)(item, widget) if known else item
+
+        return [{field: plain(field, item) for field, item in entry.items()} for entry in value]
+
+    def _from_json(self, value: Any, widget: Any) -> Any:
+        # What the page cannot make itself, as a function or a tensor, it sends back by name.
+        present = [entry for entry in widget.compare if not is_derived(entry)]
+        known = [*zip(present, self._to_json(present, widget), strict=True)]
+
+        def full(field: str, item: Any) -> Any:
+            for entry, plain in known:
+                if field in plain and plain[field] == item:
+                    return entry[field]
+            here = field in self._fields
+            return widget.trait_metadata(field, "from_json", _same)(item, widget) if here else item
+
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            return value
+        return [{field: full(field, item) for field, item in entry.items()} for entry in value]
+
+
+def is_derived(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of `compare` is made of other panels, and asks nothing."""
+    return "difference" in entry or "average" in entry
+
+
+def _same(value: Any, _widget: Any) -> Any:
+    return value
 
 
 def as_params(value: Any) -> dict[str, Any]:

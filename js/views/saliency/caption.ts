@@ -1,0 +1,79 @@
+/** Around a map: whose it is, what it is not, and what went wrong with it. */
+import { html, nothing, type TemplateResult } from "lit-html";
+import { named, number, shorten } from "../../lib/format.js";
+import type { Result, State } from "../../lib/wire.js";
+import { icons } from "../../ui/icons.js";
+import { remove } from "./compare.js";
+import type { MapSlot } from "./slots.js";
+import { differences, isQuestion } from "./specs.js";
+import type { Store } from "./store.js";
+
+export function caption(slot: MapSlot, store: Store): TemplateResult {
+  const several = store.slots.value.length > 1;
+  return html`${several ? html`<strong class="chip">${slot.index + 1}</strong>` : nothing}
+  ${slot.spec.value ? further(slot, store) : lead(slot)}
+  ${slot.index ? remover(slot, store) : nothing}`;
+}
+
+function lead(slot: MapSlot): TemplateResult {
+  const result = slot.drawable.value?.result;
+  if (!result) return html`<h3>Attribution</h3>`;
+  const label = shorten(named(result.target_label, result.target));
+  const layer = result.layer ? `, ${result.layer}` : "";
+  return html`<h3>${result.title}</h3>
+    <span title=${label}>for <bdi>${label}</bdi>${layer}</span>`;
+}
+
+/** What differs from the lead; the rest is in its caption. */
+function further(slot: MapSlot, store: Store): TemplateResult {
+  const spec = slot.spec.value ?? {};
+  const words = differences(store, spec);
+  const [first = "Same as panel 1", ...rest] = words;
+  const correlation = slot.correlation.value;
+  const more = correlation === null ? rest.join(", ") : `rank correlation ${number(correlation, 2)}`;
+  const layer = isQuestion(spec) && !spec.layer && slot.drawable.value?.result.layer;
+  const tail = [more, layer].filter(Boolean).join(", ");
+  const whole = [...words, ...(words.length ? [] : [first])].join(", ");
+  return html`<h3 title=${whole}>${first}</h3>
+    <span title=${correlation === null ? tail : "Spearman's rank correlation of the two maps"}>${tail}</span>`;
+}
+
+function remover(slot: MapSlot, store: Store): TemplateResult {
+  const label = `Remove panel ${slot.index + 1}`;
+  return html`<button
+    class="ghost remove"
+    type="button"
+    data-removes
+    data-testid="remove-${slot.index}"
+    title=${label}
+    aria-label=${label}
+    @click=${() => remove(store, slot.index)}
+  >
+    ${icons.close}
+  </button>`;
+}
+
+/** Says what the picture is not: preview, partial, of an older setting, stopped halfway. */
+export function badge(slot: MapSlot): TemplateResult | typeof nothing {
+  const result = slot.drawable.value?.result;
+  const text = result ? caveat(result, slot.state.value) : "";
+  return text ? html`<span class="badge" data-testid="stage">${text}</span>` : nothing;
+}
+
+function caveat({ stage, job }: Result, state: State): string {
+  if (state.job > job) return state.phase === "running" ? "computing" : "of the previous setting";
+  if (stage === "final") return "";
+  if (stage === "cancelled" || state.phase === "cancelled") return "cancelled, incomplete";
+  if (stage === "partial" && state.total) return `partial, ${state.done} of ${state.total}`;
+  return stage;
+}
+
+/** Of one panel among several; alone, a panel has the whole width above it for that. */
+export function trouble(slot: MapSlot, store: Store): TemplateResult | typeof nothing {
+  const { error } = slot.state.value;
+  if (!error || store.slots.value.length === 1) return nothing;
+  return html`<div class="trouble" role="alert" data-testid="panel-error">
+    <strong>${error.type}</strong>
+    <p tabindex="0">${error.message}</p>
+  </div>`;
+}

@@ -1,0 +1,111 @@
+/** The ways out: files that the kernel makes, the view as a picture made here, the view as code. */
+import { html } from "lit-html";
+import { codeOf } from "../../lib/code.js";
+import { DEFAULTS, type Traits } from "../../lib/wire.js";
+import type { DialogProps } from "../../ui/dialog.js";
+import type { MenuItem } from "../../ui/menu.js";
+import type { Shell } from "./shell.js";
+import { pictureOf } from "./snapshot.js";
+import type { Store } from "./store.js";
+
+type Format = "png" | "svg" | "html" | "json";
+
+const FORMATS: readonly { format: Format; label: string; hint: string }[] = [
+  { format: "png", label: "PNG", hint: "Figure for a slide" },
+  { format: "svg", label: "SVG", hint: "Figure for a paper" },
+  { format: "html", label: "HTML page", hint: "This view, alive without a kernel" },
+  { format: "json", label: "JSON record", hint: "All it takes to compute it again" },
+];
+
+export function exportMenu(root: HTMLElement, store: Store, shell: Shell): MenuItem[] {
+  const offline = store.offline.value || shell.deserted.value;
+  const busy = shell.exporting.value !== null;
+  const files = FORMATS.map(({ format, label, hint }) => ({
+    label,
+    testid: `export-${format}`,
+    hint: offline ? "Needs a kernel, and there is none" : busy ? "After the one that is being made" : hint,
+    disabled: offline || busy,
+    onPick: () => void exportAs(store, shell, format, label),
+  }));
+  const view = {
+    label: "PNG of this view",
+    testid: "export-view",
+    hint: "As it is on screen",
+    onPick: () => void exportView(root, shell),
+  };
+  const code = {
+    label: "Copy as code",
+    testid: "copy-code",
+    hint: "The call that makes this view again",
+    onPick: () => void copyCode(store, shell),
+  };
+  return [...files, ...(offline ? [view] : []), code];
+}
+
+async function exportAs(store: Store, shell: Shell, format: Format, label: string): Promise<void> {
+  shell.exporting.value = `Making the ${label}`;
+  const { status, result, error, buffers } = await store.request("export", { format });
+  shell.exporting.value = null;
+  if (error?.type === "NoKernel") shell.deserted.value = true;
+  if (status === "cancelled") return;
+  if (status === "error" || !result || !buffers[0]) {
+    shell.say(`${label} failed: ${error?.message ?? "the kernel sent no file."}`);
+    return;
+  }
+  const name = String(result.name);
+  save(new Blob([buffers[0] as BlobPart], { type: String(result.type) }), name);
+  shell.say(`Saved ${name}`);
+}
+
+async function exportView(root: HTMLElement, shell: Shell): Promise<void> {
+  const blob = await pictureOf(root);
+  if (blob) save(blob, "saliscope.png");
+  shell.say(blob ? "Saved saliscope.png" : "There is no picture yet");
+}
+
+function save(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // Not at once: some browsers read it after the click is over.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+export function viewCode(store: Store): string {
+  const names = Object.keys(DEFAULTS) as (keyof Traits)[];
+  const traits = Object.fromEntries(names.map((name) => [name, store.traits[name].value]));
+  return codeOf(traits, { models: store.info.value?.models.length ?? 1 });
+}
+
+/** The code, chosen already: one key copies it. */
+export function codeBox(store: Store): DialogProps {
+  const code = viewCode(store);
+  const rows = Math.min(24, code.split("\n").length + 1);
+  return {
+    title: "Copy as code",
+    testid: "code-box",
+    focus: "textarea",
+    body: html`<p>This page may not write to the clipboard. Copy it with Ctrl+C or \u2318C.</p>
+      <textarea
+        class="code"
+        readonly
+        spellcheck="false"
+        aria-label="Code of this view"
+        rows=${rows}
+        .value=${code}
+        @focus=${(event: Event) => (event.target as HTMLTextAreaElement).select()}
+      ></textarea>`,
+  };
+}
+
+/** Where the page may not write to the clipboard, the reader gets the text to copy by hand. */
+async function copyCode(store: Store, shell: Shell): Promise<void> {
+  try {
+    // Missing where a notebook is served by plain http.
+    await navigator.clipboard.writeText(viewCode(store));
+    shell.say("Copied");
+  } catch {
+    shell.box.value = "code";
+  }
+}

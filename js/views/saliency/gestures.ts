@@ -1,0 +1,77 @@
+/** Zoom and pan, linked over all panels: nothing is sent before a gesture ends. */
+import { clamp } from "../../lib/format.js";
+import type { Store } from "./store.js";
+
+type Zoom = [number, number, number];
+
+const MOST = 32;
+/** Wheel distance that doubles the size. */
+const DOUBLE = 240;
+/** Milliseconds without a turn of the wheel after which it is at rest. */
+const REST = 250;
+
+export const PLAIN: Zoom = [1, 0.5, 0.5];
+
+/** The nearest view in which the picture fills its frame. */
+function inside([factor, x, y]: Zoom): Zoom {
+  const zoom = clamp(factor, 1, MOST);
+  const edge = 0.5 / zoom;
+  return [zoom, clamp(x, edge, 1 - edge), clamp(y, edge, 1 - edge)];
+}
+
+/** Zooms by `ratio` so that what lies at a place of the frame stays there. */
+export function zoomAt([factor, x, y]: Zoom, ratio: number, at = { x: 0.5, y: 0.5 }): Zoom {
+  const next = clamp(factor * ratio, 1, MOST);
+  const shift = 1 / factor - 1 / next;
+  return inside([next, x + (at.x - 0.5) * shift, y + (at.y - 0.5) * shift]);
+}
+
+/** A hundredth of a pixel is enough, and keeps the saved state small. */
+const rounded = (zoom: Zoom) => zoom.map((value) => Math.round(value * 1e5) / 1e5) as Zoom;
+
+export function listenZoom(view: HTMLElement, store: Store, life: AbortSignal): void {
+  const options = { signal: life };
+  const { zoom } = store.traits;
+  const place = (event: MouseEvent) => {
+    const box = view.getBoundingClientRect();
+    return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
+  };
+  let rest = 0;
+  life.addEventListener("abort", () => clearTimeout(rest), { once: true });
+  const wheel = (event: WheelEvent) => {
+    // The plain wheel scrolls the notebook. A pinch comes as a wheel with Ctrl.
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    const pixels = event.deltaY * (event.deltaMode === 0 ? 1 : 24);
+    store.set({ zoom: zoomAt(zoom.value, 2 ** (-pixels / DOUBLE), place(event)) });
+    clearTimeout(rest);
+    rest = window.setTimeout(() => store.commit({ zoom: rounded(zoom.value) }), REST);
+  };
+  view.addEventListener("wheel", wheel, { ...options, passive: false });
+  view.addEventListener(
+    "dblclick",
+    () => store.tool.value === "look" && store.commit({ zoom: PLAIN }),
+    options,
+  );
+
+  let from: { x: number; y: number; zoom: Zoom } | null = null;
+  const down = (event: PointerEvent) => {
+    if (event.button !== 0 || zoom.value[0] === 1 || store.tool.value !== "look") return;
+    view.setPointerCapture(event.pointerId);
+    from = { ...place(event), zoom: zoom.value };
+  };
+  const move = (event: PointerEvent) => {
+    if (!from) return;
+    const [factor, x, y] = from.zoom;
+    const at = place(event);
+    store.set({ zoom: inside([factor, x - (at.x - from.x) / factor, y - (at.y - from.y) / factor]) });
+  };
+  const up = () => {
+    if (from && from.zoom !== zoom.value) store.commit({ zoom: rounded(zoom.value) });
+    from = null;
+  };
+  view.addEventListener("pointerdown", down, options);
+  view.addEventListener("pointermove", move, options);
+  view.addEventListener("pointerup", up, options);
+  view.addEventListener("pointercancel", up, options);
+}

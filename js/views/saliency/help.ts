@@ -1,0 +1,82 @@
+/** The help: what each part shows, and every key there is. */
+import { html, nothing, type TemplateResult } from "lit-html";
+import type { DialogProps } from "../../ui/dialog.js";
+import { KEYS, type Key } from "./keys.js";
+import type { Shell } from "./shell.js";
+import type { Store } from "./store.js";
+
+const PARTS: readonly [name: string, shows: string][] = [
+  ["Top bar", "What is explained (target and score), by which method, and where a path starts (baseline)."],
+  [
+    "Input",
+    "What the model is fed, on its way from the baseline. Below it stands the pixel under the cursor.",
+  ],
+  [
+    "Map",
+    "Attributions over the picture: one colour for what speaks for the target, the other for what speaks " +
+      "against it, nothing where it is zero. The bar below gives the numbers, and the share beyond its ends.",
+  ],
+  [
+    "Path",
+    "Alpha goes from the baseline (0) to the picture (1). One curve is the score on the way, the other the sum " +
+      "of the attributions so far: where they end apart, something is missing.",
+  ],
+  [
+    "Side panel",
+    "How the map is drawn, what the model predicts, and what to keep in mind. It asks nothing of the kernel.",
+  ],
+  ["Status", "What is being computed, and the way to stop it."],
+];
+
+/** What a key is called on a keyboard. */
+const NAMES: Record<string, string> = {
+  " ": "Space",
+  Escape: "Esc",
+  ArrowLeft: "\u2190",
+  ArrowRight: "\u2192",
+  ArrowUp: "\u2191",
+  ArrowDown: "\u2193",
+};
+
+export function helpBox(store: Store, shell: Shell): DialogProps {
+  return { title: "Help", testid: "help-box", body: html`${tour(store, shell)} ${parts()} ${keys()}` };
+}
+
+function tour(store: Store, shell: Shell): TemplateResult | typeof nothing {
+  if (store.traits.mode.value === "guided") return nothing;
+  const begin = () => {
+    shell.box.value = null;
+    store.commit({ mode: "guided" });
+  };
+  return html`<p class="offer">
+    <button class="button" type="button" data-testid="begin-tour" @click=${begin}>Take the guided tour</button>
+    <span>Five cards: predict, move, reveal, explain, check.</span>
+  </p>`;
+}
+
+function parts(): TemplateResult {
+  return html`<dl class="facts">${PARTS.map(([name, shows]) => html`<dt>${name}</dt><dd>${shows}</dd>`)}</dl>`;
+}
+
+function keys(): TemplateResult {
+  return html`<h4>Keys</h4>
+    <p class="hint">They work while the focus is in here; click on a picture, or use Tab.</p>
+    <div class="keys">
+      ${KEYS.map(
+        ({ title, keys }) => html`<section>
+          <h5>${title}</h5>
+          <dl>${keys.map(row)}</dl>
+        </section>`,
+      )}
+    </div>`;
+}
+
+function row({ keys, says }: Key): TemplateResult {
+  return html`<dt>${keys.map((key) => html`<kbd data-key=${key}>${nameOf(key)}</kbd>`)}</dt>
+    <dd>${says}</dd>`;
+}
+
+function nameOf(key: string): string {
+  if (/^[A-Z]$/.test(key)) return `Shift ${key}`;
+  return NAMES[key] ?? (/^[a-z]$/.test(key) ? key.toUpperCase() : key);
+}

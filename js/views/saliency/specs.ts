@@ -1,0 +1,70 @@
+/** Arithmetic on the list of further panels, and their differences from the lead in words. */
+import { named, number, onGrid, shorten } from "../../lib/format.js";
+import type { Baseline, Info, PanelSpec, Question } from "../../lib/wire.js";
+import { sourcesOf, titleOf } from "./derived.js";
+import type { Store } from "./store.js";
+
+export type Override = Partial<Question> & { model?: number };
+
+/** A panel with a question of its own; a derived one has none. */
+export function isQuestion(spec: PanelSpec | null): spec is Override | null {
+  return sourcesOf(spec) === null;
+}
+
+/** The list without a panel: the others keep referring to the same panels, and what was its difference goes too. */
+export function without(compare: readonly PanelSpec[], panel: number): PanelSpec[] {
+  const shift = (at: number) => (at > panel ? at - 1 : at);
+  const left = compare.filter((_, i) => i + 1 !== panel);
+  const kept = left.map((spec): PanelSpec | null => {
+    if ("difference" in spec) {
+      const [a, b] = spec.difference;
+      return a === panel || b === panel ? null : { difference: [shift(a), shift(b)] };
+    }
+    if (!("average" in spec)) return spec;
+    const average = spec.average.filter((at) => at !== panel).map(shift);
+    return average.length ? { average } : null;
+  });
+  return kept.filter((spec) => spec !== null);
+}
+
+/** What a further panel has of its own, a few words each. */
+export function differences(store: Store, spec: PanelSpec): string[] {
+  if (!isQuestion(spec)) return [titleOf(spec)];
+  const { traits } = store;
+  const info = store.info.value;
+  const found: string[] = [];
+  const model = info?.models[spec.model ?? 0];
+  const own = <K extends keyof Question>(name: K, say: (value: Question[K]) => string) => {
+    const value = spec[name];
+    if (value !== undefined && JSON.stringify(value) !== JSON.stringify(traits[name].value)) {
+      found.push(say(value as Question[K]));
+    }
+  };
+  if (spec.model) found.push(model?.name ?? `model ${spec.model + 1}`);
+  own("method", (key) => info?.methods.find((method) => method.key === key)?.title ?? key);
+  own("layer", (layer) => layer ?? "automatic layer");
+  own("target", (target) => {
+    if (target === null) return "for the top prediction";
+    if (typeof target === "object") return `for ${target.callable}`;
+    return `for ${shorten(named(model?.labels[target] ?? "", target), 60)}`;
+  });
+  own("baseline", (baseline) => baselineWords(baseline, info));
+  own("output", (output) => output.replaceAll("_", " "));
+  own("index", (index) => `picture ${index + 1}`);
+  own("n_steps", (steps) => `${steps} steps`);
+  own("params", (params) => {
+    const said = Object.entries(params).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+    return said.join(", ") || "default parameters";
+  });
+  own("occlusion", (occlusion) => (occlusion ? "occluded" : "not occluded"));
+  return found;
+}
+
+/** A baseline as a caption says it: "Blur 12". */
+export function baselineWords({ kind, level, sigma, of }: Baseline, info: Info | null): string {
+  if (kind === "average") return `average of ${of?.length ?? 0} baselines`;
+  const title = info?.baselines.find((known) => known.kind === kind)?.title ?? kind;
+  const size = sigma ?? level;
+  if (size === undefined) return title;
+  return `${title} ${sigma === undefined ? onGrid(size, 0.01) : number(size, 2)}`;
+}

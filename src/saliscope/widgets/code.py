@@ -1,0 +1,125 @@
+"""The call that makes this view again, as a person would type it.
+
+The page writes the same; `tests/wire/code.json` holds both languages to it.
+"""
+
+import keyword
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_WIDTH = 88
+_LONGEST_NAME = 60
+_TAKEN = {"SaliencyExplorer", "images", "model", "my_baseline", "my_function"}
+_SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+@dataclass
+class _Brackets:
+    """Brackets around pieces that may stand on lines of their own."""
+
+    open: str
+    items: list[tuple[str, "_Piece"]]
+    close: str
+
+    def __str__(self) -> str:
+        return self.open + ", ".join(f"{lead}{piece}" for lead, piece in self.items) + self.close
+
+
+_Piece = str | _Brackets
+
+
+def code_of(state: Mapping[str, Any], usual: Mapping[str, Any], models: int) -> str:
+    """Write the call that makes an explorer with this state.
+
+    Parameters
+    ----------
+    state : mapping
+        The traits as plain data, in the order in which they are written.
+    usual : mapping
+        Their defaults; what equals them is left out.
+    models : int
+        How many there are.
+
+    Returns
+    -------
+    str
+        Python code for the variables `model` (or `model_a`, `model_b`, ...) and `images`; functions and
+        baselines of the user's own are named in comments before it.
+    """
+    notes: dict[str, None] = {}
+    names = ", ".join(f"model_{letter}" for letter in string.ascii_lowercase[:models])
+    items: list[tuple[str, _Piece]] = [("", "model" if models == 1 else f"[{names}]"), ("", "images")]
+    usual = {**usual, "compare": [{"model": i} for i in range(1, models)]}
+    changed = [name for name in usual if name in state and state[name] != usual[name]]
+    items += [(f"{name}=", _piece(state[name], notes)) for name in changed]
+    return "\n".join([*notes, *_laid_out(_Brackets("SaliencyExplorer(", items, ")"), "", "", "")])
+
+
+def _piece(value: Any, notes: dict[str, None]) -> _Piece:
+    if value is None or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, Sequence):
+        return _Brackets("[", [("", _piece(item, notes)) for item in value], "]")
+    own = _stand_in(value, notes)
+    if own is not None:
+        return own
+    return _Brackets("{", [(f"{_quoted(key)}: ", _piece(item, notes)) for key, item in value.items()], "}")
+
+
+def _stand_in(value: Mapping[str, Any], notes: dict[str, None]) -> str | None:
+    """A name for what only the user's own session has: a function, a tensor."""
+    if value.get("kind") == "custom":
+        notes["# my_baseline: your own baseline"] = None
+        return "my_baseline"
+    if not isinstance(value.get("callable"), str):
+        return None
+    name = value["callable"][:_LONGEST_NAME]
+    usable = name == value["callable"] and name.isascii() and name.isidentifier()
+    if usable and not keyword.iskeyword(name) and name not in _TAKEN:
+        notes[f"# {name}: your own function"] = None
+        return name
+    notes[f"# my_function: your own function {_quoted(name)}"] = None
+    return "my_function"
+
+
+def _number(value: float) -> str:
+    """Whole numbers as they are, others to six digits."""
+    if value == int(value) and abs(value) < 2**53:
+        return str(int(value))
+    short = float(f"{value:.6g}")
+    return repr(short) if short != int(short) or abs(short) >= 1e16 else str(int(short))
+
+
+def _quoted(text: str) -> str:
+    """A literal in double quotes.
+
+    Whatever is not plain ASCII is escaped: a character that turns the direction of writing could make a line
+    read otherwise than it runs.
+    """
+    return '"' + "".join(map(_letter, text)) + '"'
+
+
+def _letter(letter: str) -> str:
+    code = ord(letter)
+    if letter in _SHORT:
+        return _SHORT[letter]
+    if 0x20 <= code < 0x7F:
+        return letter
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _laid_out(piece: _Piece, indent: str, lead: str, tail: str) -> list[str]:
+    """One line where it fits, else an item a line."""
+    line = f"{indent}{lead}{piece}{tail}"
+    if isinstance(piece, str) or not piece.items or len(line) <= _WIDTH:
+        return [line]
+    inner = [text for name, item in piece.items for text in _laid_out(item, indent + "    ", name, ",")]
+    return [indent + lead + piece.open, *inner, indent + piece.close + tail]

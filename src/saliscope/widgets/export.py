@@ -1,0 +1,115 @@
+"""What leaves the notebook: figures, pages, records."""
+
+import io
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from saliscope.errors import InputError, SaliscopeError
+from saliscope.render.static import figure_png
+from saliscope.sessions.saliency import SaliencySession
+from saliscope.specs.blobs import Blob
+from saliscope.specs.saliency import Info, Result, State
+from saliscope.specs.view import Screen, Shown, View
+from saliscope.widgets.channel import Reply
+from saliscope.widgets.state import KNOWN
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from saliscope.records import Record
+    from saliscope.widgets.saliency import SaliencyExplorer
+
+_TYPES = {
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "html": "text/html",
+    "json": "application/json",
+}
+
+_SMALL = 2**20
+"""Bytes of gradients along a path that a page carries though nobody looks at them now."""
+
+
+def reply(explorer: "SaliencyExplorer", kind: Any) -> Reply:
+    """Answer a page that wants a file.
+
+    Raises
+    ------
+    InputError
+        For an unknown format, or if there is nothing to show.
+    """
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise InputError("format", repr(kind), f"one of {', '.join(_TYPES)}")
+    if kind == "html":
+        data = html_of(explorer).encode("utf-8")
+    elif kind == "json":
+        data = record_of(explorer).to_json().encode("utf-8")
+    else:
+        stream = io.BytesIO()
+        figure_of(explorer).savefig(stream, format=kind)
+        data = stream.getvalue()
+    return Reply({"name": f"{explorer.method}.{kind}", "type": _TYPES[kind]}, buffers=[data])
+
+
+def figure_of(explorer: "SaliencyExplorer", **options: Any) -> "Figure":
+    """The current view as a matplotlib figure; see `SaliencyExplorer.figure`."""
+    from saliscope.render.publication import figure
+
+    return figure(_screen(explorer), **options)
+
+
+def record_of(explorer: "SaliencyExplorer", session: SaliencySession | None = None) -> "Record":
+    """The record of a panel's map, the active one's by default; see `SaliencyExplorer.record`."""
+    from saliscope.records.record import Record
+
+    session = session or explorer._panels.session(explorer.panel) or explorer._panels.lead
+    attribution, request = session.attribution, session.answered
+    if attribution is None or request is None:
+        raise InputError("record", "no finished map", "one to write down", "Call wait() first.")
+    looks = {field.name: explorer._plain(field.name) for field in fields(View)}
+    return Record.of(
+        attribution,
+        session.subject.borrowed,
+        view=looks,
+        index=request.index,
+        occlusion=request.occlusion,
+    )
+
+
+def html_of(explorer: "SaliencyExplorer") -> str:
+    """The explorer as a page; see `SaliencyExplorer.to_html`."""
+    from saliscope.render.html import page
+
+    screen, panels = _screen(explorer), explorer._panels
+    events: list[tuple[str, dict[str, Any], Sequence[Blob]]] = []
+
+    def note(message: Info | State | Result, blobs: Sequence[Blob]) -> None:
+        events.append((type(message).__name__.lower(), message.to_json(), blobs))
+
+    panels.tell_all(note)
+    answers: dict[str, dict[int, Any]] = {"gradients": {}, "predictions": {}}
+    records = []
+    for session in panels.sessions:
+        if session.attribution is None:
+            continue
+        records.append(record_of(explorer, session).to_json())
+        if session.attribution.path is not None and session.state.phase == "done":
+            # A model whose output is no list of classes has no predictions; the page says so.
+            with suppress(SaliscopeError):
+                answers["predictions"][session.panel] = (session.predictions().to_json(), ())
+            result, _, blobs = session.gradients()
+            if explorer.along == "gradient" or len(blobs[0].data) <= _SMALL:
+                answers["gradients"][session.panel] = ({"job": result.job, "stack": blobs[0].hash}, blobs)
+    traits = {name: explorer._plain(name) for name in KNOWN}
+    return page(
+        events, traits, title=repr(explorer), record=records, answers=answers, picture=figure_png(screen)
+    )
+
+
+def _screen(explorer: "SaliencyExplorer") -> Screen:
+    screen = explorer.screen
+    if not any(isinstance(panel, Shown) for panel in screen.panels):
+        raise InputError("explorer", "nothing computed yet", "a map to show", "Call wait() first.")
+    return screen

@@ -1,0 +1,88 @@
+"""What is counted and weighed: in the page, in the kernel, in the file."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Page
+
+from .lab import PATIENCE, Notebook
+
+COUNT_CONTEXTS = """(() => {
+    window.contexts = [];
+    for (const kind of [HTMLCanvasElement, OffscreenCanvas]) {
+        const make = kind.prototype.getContext;
+        kind.prototype.getContext = function (name, ...options) {
+            window.contexts.push(name);
+            return make.call(this, name, ...options);
+        };
+    }
+})()"""
+"""A script for a new page: it notes the kind of every canvas context that is made."""
+
+BLANK = """() => [
+    ...document.querySelectorAll('[data-testid=explorer] .stage > canvas:first-child'),
+].map(canvas => {
+    const { width, height } = canvas;
+    if (!width || !height) return true;
+    const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+    const pixels = new Uint32Array(data.buffer);
+    return pixels.every(pixel => pixel === pixels[0]);
+})"""
+
+COUNT = """
+import gc, threading
+from comm import get_comm_manager
+from ipywidgets.widgets import widget as _register
+gc.collect()
+counts = dict(
+    comms=len(get_comm_manager().comms),
+    widgets=len(_register._instances),
+    threads=threading.active_count(),
+    explorers=sum(issubclass(type(thing), SaliencyExplorer) for thing in gc.get_objects()),
+    names=sorted(t.name for t in threading.enumerate()),
+)
+"""
+SAVE_STATE = "@jupyter-widgets/jupyterlab-manager:saveWidgetState"
+STATE_TYPE = "application/vnd.jupyter.widget-state+json"
+
+
+def heap(page: Page) -> int:
+    """Bytes that scripts hold, after everything that can be collected was."""
+    client = page.context.new_cdp_session(page)
+    for _ in range(2):  # what a finaliser lets go is collected by the second
+        client.send("HeapProfiler.collectGarbage")
+    used = client.send("Runtime.getHeapUsage")["usedSize"]
+    client.detach()
+    return round(used)
+
+
+def blank(page: Page) -> list[bool]:
+    """For each picture of every explorer, the input first, whether all its pixels are the same."""
+    return page.evaluate(BLANK)
+
+
+def counts(notebook: Notebook) -> dict[str, int]:
+    """Open comms, ipywidgets' register, threads and explorers of the kernel."""
+    notebook.execute(COUNT)
+    return notebook.value("counts")
+
+
+def comes_to(measure: Callable[[], Any], wanted: Any, what: str, seconds: float = PATIENCE / 1000) -> None:
+    """Wait until a measure is what it should be."""
+    until = time.monotonic() + seconds
+    while (found := measure()) != wanted:
+        assert time.monotonic() < until, f"{what}: {found}, not {wanted} within {seconds:.0f} s"
+        time.sleep(0.25)
+
+
+def saved_states(notebook: Notebook) -> list[int]:
+    """Bytes of each explorer in the file, when JupyterLab is told to save widgets; it does not by itself."""
+    notebook.command(SAVE_STATE)
+    notebook.save()
+    notebook.command(SAVE_STATE)
+    saved = nbformat.read(notebook.server.root / notebook.path, as_version=4).metadata["widgets"]
+    states = [entry["state"] for entry in saved[STATE_TYPE]["state"].values()]
+    return [len(json.dumps(state).encode()) for state in states if "n_steps" in state]

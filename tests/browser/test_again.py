@@ -1,0 +1,115 @@
+"""A cell that is run again and again, a page that is loaded again and again: nothing piles up."""
+
+import pytest
+from playwright.sync_api import expect
+
+from .explorer import Explorer
+from .lab import SETUP, Notebook
+from .measure import comes_to, counts, heap
+
+CELL = "display(SaliencyExplorer(model, scenes.images[:1], labels=digits, n_steps=8))"
+WATCHED = """
+import weakref
+models = []
+
+def watched():
+    model = sp.demo.cnn()
+    models.append(weakref.ref(model))
+    return model
+"""
+ALIVE = "sum(model() is not None for model in models)"
+GRACE = 20
+"""Seconds after which an explorer that nobody shows is gone: 2 in the page, 3 in the kernel, a slow machine."""
+
+RERUN_BYTES = 300_000
+RELOAD_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def again(server, new_page):
+    watch = new_page()
+    notebook = Notebook.write(watch, server, "again.ipynb", [SETUP, "", ""])
+    notebook.open()
+    notebook.run_cell(0)
+    yield notebook
+    watch.page.context.close()
+
+
+@pytest.fixture
+def notebook(again):
+    """Nothing on the page, nothing in the kernel."""
+    again.run_cell(1, "")
+    again.run_cell(2, "")
+    again.execute("sp.attribution")  # so that `_` holds no explorer
+    comes_to(lambda: counts(again)["explorers"], 0, "explorers", GRACE)
+    return again
+
+
+def run_again(notebook: Notebook, times: int, source: str = CELL) -> None:
+    for _ in range(times):
+        notebook.run_cell(1, source)
+        Explorer(notebook).drawn()
+
+
+@pytest.mark.parametrize("times", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_cell_that_is_run_again_leaves_nothing_behind(notebook, times):
+    run_again(notebook, 2)
+    one = {"explorers": 1}
+    comes_to(lambda: {"explorers": counts(notebook)["explorers"]}, one, "after two runs", GRACE)
+    before, heap_before = counts(notebook), heap(notebook.page)
+    run_again(notebook, times)
+    comes_to(lambda: counts(notebook), before, f"after {times} runs", GRACE)
+    grown = heap(notebook.page) - heap_before
+    print(f"page: {heap_before / 1e6:.1f} MB, {grown / times / 1e3:+.0f} kB a run")
+    assert grown < times * RERUN_BYTES
+
+
+def test_a_model_goes_with_its_last_explorer(notebook):
+    notebook.execute(WATCHED)
+    run_again(notebook, 3, "display(SaliencyExplorer(watched(), scenes.images[:1], n_steps=8))")
+    comes_to(lambda: (notebook.execute("gc.collect()"), notebook.value(ALIVE))[1], 1, "models", GRACE)
+    notebook.run_cell(1, "")
+    comes_to(lambda: (notebook.execute("gc.collect()"), notebook.value(ALIVE))[1], 0, "models", GRACE)
+
+
+def test_a_variable_keeps_its_explorer_and_shows_it_again(notebook):
+    run_again(notebook, 1, f"explorer = {CELL.removeprefix('display(').removesuffix(')')}\ndisplay(explorer)")
+    shown = Explorer(notebook).pixels()
+    job = notebook.value("explorer.status.job")
+    notebook.run_cell(1, "")
+    comes_to(lambda: counts(notebook)["widgets"], 1, "only its layout is registered", GRACE)
+    assert counts(notebook)["explorers"] == 1
+    notebook.run_cell(2, "display(explorer)")
+    view = Explorer(notebook, cell=2)
+    view.shows(shown)
+    assert notebook.value("explorer.status.job") == job
+    view.choose("method", "saliency")
+    notebook.execute("del explorer")
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_page_that_is_loaded_again_shows_the_same_and_computes_nothing(notebook, watch, times):
+    notebook.run_cell(1, f"explorer = {CELL.removeprefix('display(').removesuffix(')')}\ndisplay(explorer)")
+    explorer = Explorer(notebook)
+    explorer.drawn()
+    shown, job = explorer.pixels(), explorer.get("status.job")
+    notebook.save()
+    sizes = []
+    for turn in range(times + 1):
+        notebook.page.reload()
+        notebook.ready()
+        explorer = Explorer(notebook)
+        explorer.drawn()
+        explorer.shows(shown)
+        expect(explorer.root).to_have_attribute("data-job", str(job))
+        assert explorer.get("status.job") == job
+        sizes.append(heap(notebook.page))
+        if turn == 0:
+            before = counts(notebook)
+    comes_to(lambda: counts(notebook), before, f"after {times} reloads", GRACE)
+    print("page, MB:", " ".join(f"{size / 1e6:.1f}" for size in sizes))
+    assert max(sizes[1:]) < 1.1 * sizes[0]
+    explorer.choose("method", "saliency")
+    notebook.execute("explorer.close()\ndel explorer")
+    notebook.run_cell(1, "")
+    notebook.save()

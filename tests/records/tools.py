@@ -1,0 +1,46 @@
+"""What the tests of records share."""
+
+import copy
+import json
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from saliscope import Record
+from saliscope.records import record as module
+from tests.attribution.helpers import pictures
+from tests.attribution.variants import Layers, plain
+
+
+def model() -> nn.Module:
+    return plain(Layers())
+
+
+def inputs(n: int = 1) -> Tensor:
+    return pictures(n, size=6)
+
+
+def changed(weights: nn.Module) -> nn.Module:
+    """The same model, one of its weights a little larger."""
+    other = copy.deepcopy(weights)
+    with torch.no_grad():
+        next(other.parameters()).view(-1)[0] += 0.5
+    return other
+
+
+def forged(record: Record, path: str, value: Any, *, sealed: bool = True) -> dict[str, Any]:
+    """A record's JSON with one entry changed ("target.labels.0") and a checksum that fits."""
+    data = json.loads(record.to_json())
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place = data
+    for part in way:
+        place = place[part]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    if sealed:
+        data.pop("digest", None)
+        data["digest"] = module._digest(data)
+    return data

@@ -1,0 +1,41 @@
+"""The code that makes a view again: the same in both languages, and it does make it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from saliscope import SaliencyExplorer
+from saliscope.widgets.code import code_of
+from saliscope.widgets.state import USUAL
+from tests.sessions.tools import photo, tiny
+
+CASES = json.loads((Path(__file__).parent.parent / "wire" / "code.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+def test_code_is_the_page_s(case: dict) -> None:
+    assert code_of(case["traits"], USUAL, case["models"]) == case["code"]
+
+
+def test_code_makes_the_same_view() -> None:
+    images = photo(shape=(2, 8, 10, 3))
+    model = tiny()
+    first = SaliencyExplorer(
+        model, images, method="smooth_grad", params={"n_samples": 3}, target=2, alpha=0.25,
+        region=(1, 2, 3, 4),
+        compare=["grad_cam", {"baseline": "white", "index": 1, "method": "integrated_gradients"}],
+        scale=0.5, zoom=(2, 0.25, 0.75), smoothing=1.5,
+    )  # fmt: skip
+    names = {"SaliencyExplorer": SaliencyExplorer, "model": model, "images": images}
+    second = eval(first.code(), names)
+    assert second.code() == first.code()
+    assert "n_samples" in first.code()
+    assert "noise_level" not in first.code()
+    assert first.wait()
+    assert second.wait()
+    for one, other in zip(first.attributions, second.attributions, strict=True):
+        assert torch.equal(one.values, other.values)
+    first.close()
+    second.close()
