@@ -18,7 +18,7 @@ async function open(data: PageData, box: HTMLElement, life: AbortSignal): Promis
 function offerRecords(): void {
   for (const text of document.querySelectorAll<HTMLElement>(".record pre")) {
     const link = document.createElement("a");
-    link.download = "record.json";
+    link.download = text.dataset.file ?? "record.json";
     link.href = URL.createObjectURL(new Blob([text.textContent ?? ""], { type: "application/json" }));
     link.textContent = "Download";
     text.before(link);

@@ -50,7 +50,7 @@ export function gradientAt(drawable: Drawable, alpha: number, out: Float64Array)
   const { alphas } = result.path;
   const n = out.length;
   const last = alphas.length - 1;
-  const before = lastAtMost(alphas, alpha);
+  const before = Math.max(0, lastAtMost(alphas, alpha));
   const after = Math.min(before + 1, last);
   const span = alphas[after] - alphas[before];
   const t = span > 0 ? Math.max(0, (alpha - alphas[before]) / span) : 0;

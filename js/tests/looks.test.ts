@@ -157,6 +157,23 @@ describe("regions", () => {
     expect(off / mask.length).toBeLessThan(0.01);
   });
 
+  test("a cell that is half in is in", () => {
+    const region = regionOfMask(
+      painted(128, 128, (_, y) => y % 2 === 0),
+      128,
+      128,
+    ) as Region;
+    expect(region).toMatchObject({ cells: [1, 64] });
+    expect(maskOf(region, 128, 128).every(Boolean)).toBe(true);
+    expect(
+      regionOfMask(
+        painted(640, 640, (x, y) => x === y),
+        640,
+        640,
+      ),
+    ).toBeNull(); // too thin for any cell
+  });
+
   test("the border is drawn once, in runs", () => {
     const mask = painted(4, 3, (x, y) => x >= 1 && x < 3 && y === 1);
     expect(outlineOf(mask, 4, 3)).toBe("M1 1h2M1 2h2M1 1v1M3 1v1");

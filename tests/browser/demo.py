@@ -1,11 +1,13 @@
 """The explorer on a plain page: no JupyterLab, no kernel, no server; the browser is handed the files."""
 
+import json
 import mimetypes
 import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 ROOT = Path(__file__).parents[2]
@@ -60,3 +62,30 @@ class Demo:
             route.fulfill(body=file.read_bytes(), content_type=kind)
         else:
             route.fulfill(status=404)
+
+
+# For modules that show the page: import all three.
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    if shutil.which("node") is None or not (ROOT / "node_modules").exists():
+        pytest.skip("needs node and what npm ci installs")
+    return build(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture
+def watch():
+    """There is no notebook here to be watched."""
+
+
+@pytest.fixture
+def demo(browser, folder):
+    demo = Demo(browser, folder)
+    yield demo
+    demo.close()
+    assert demo.errors == []
+
+
+def traits(**values):
+    return json.dumps(values)

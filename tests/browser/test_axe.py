@@ -1,41 +1,14 @@
 """Whom the explorer shuts out: axe-core, 200 % zoom and narrow cells, on the demo page."""
 
-import json
-import shutil
-
 import pytest
 from playwright.sync_api import expect
 
 from . import axe
-from .demo import Demo, build
+from .demo import demo, folder, traits, watch  # noqa: F401
 from .looks import COLLISIONS, OVERFLOW
 
 REGION = {"rect": [40, 30, 120, 60]}
 PANELS = [{"method": "grad_cam"}, {"baseline": {"kind": "white"}}]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    if shutil.which("node") is None or not axe.SOURCE.exists():
-        pytest.skip("needs node and what npm ci installs")
-    return build(tmp_path_factory.mktemp("demo"))
-
-
-@pytest.fixture
-def watch():
-    """There is no notebook here to be watched."""
-
-
-@pytest.fixture
-def demo(browser, folder):
-    demo = Demo(browser, folder)
-    yield demo
-    demo.close()
-    assert demo.errors == []
-
-
-def traits(**values):
-    return json.dumps(values)
 
 
 def press(*testids):

@@ -130,6 +130,16 @@ def test_looks_are_alive(page, explorer):
             explorer.set_trait(name, value)
 
 
+def test_gradients_along_the_path_are_there(page, explorer):
+    root = page.get_by_test_id("explorer")
+    try:
+        root.get_by_test_id("along").get_by_role("radio").nth(1).click()
+        explorer.set_trait("along", "gradient")
+        shows(page, explorer)
+    finally:
+        explorer.set_trait("along", "cumulative")
+
+
 def test_panels_close_and_come_back(page, explorer):
     root = page.get_by_test_id("explorer")
     expect(panels(page)).to_have_count(5)

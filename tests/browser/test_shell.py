@@ -5,7 +5,7 @@ import base64
 import numpy as np
 from PIL import Image
 
-from .test_axe import demo, folder, traits, watch  # noqa: F401
+from .demo import demo, folder, traits, watch  # noqa: F401
 
 CANVAS = """canvas => {
     const { width, height } = canvas;

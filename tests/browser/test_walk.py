@@ -5,7 +5,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from .test_axe import PANELS, REGION, demo, folder, traits, watch  # noqa: F401
+from .demo import demo, folder, traits, watch  # noqa: F401
+from .test_axe import PANELS, REGION
 
 # What a keyboard has to reach: everything that works, one stop for a group in which arrows move.
 CONTROLS = """root => {

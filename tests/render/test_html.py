@@ -217,7 +217,7 @@ def test_no_array_stays_unlisted():
 def test_records_are_shown_to_the_letter():
     record = '{\n "target": "<b>&amp;"\n}'
     text = html.page(story()[0], {}, record=record)
-    assert "<pre>{\n &quot;target&quot;: &quot;&lt;b&gt;&amp;amp;&quot;\n}</pre>" in text
+    assert ">{\n &quot;target&quot;: &quot;&lt;b&gt;&amp;amp;&quot;\n}</pre>" in text
     assert Reader(text).data["record"] == record
     assert json.loads(Reader(html.page(story()[0], {}, record=[record, "{}"])).data["record"]) == [
         json.loads(record),

@@ -139,7 +139,7 @@ def page(
         before=_before(picture),
         summary=html.escape(_summary(parts)),
         rows="".join(map(_row, parts)),
-        records="".join(map(_record, records)),
+        records="".join(_record(text, i) for i, text in enumerate(records, 1)),
         data=harmless(data),
         script=script,
     )
@@ -261,8 +261,11 @@ def _blobs(events: Sequence[Event], answers: Answers) -> dict[str, Blob]:
     return {blob.hash: blob for blobs in named for blob in blobs}
 
 
-def _record(text: str) -> str:
-    return f"<details class='record'><summary>Record</summary><pre>{html.escape(text)}</pre></details>\n"
+def _record(text: str, number: int) -> str:
+    return (
+        f'<details class="record"><summary>Record {number}</summary>'
+        f'<pre data-file="record-{number}.json">{html.escape(text)}</pre></details>\n'
+    )
 
 
 def _before(picture: bytes | None) -> str:

@@ -177,7 +177,7 @@ def _shown(session: SaliencySession, view: View) -> Shown | None:
         return None
     arrays = {blob.hash: blob.array() for blob in blobs}
     path, gradients = result.path, None
-    if path is not None and view.along == "gradient" and view.alpha < 1 and result.stage == "final":
+    if path is not None and view.along == "gradient" and result.stage == "final":
         result, gradients, _ = session.gradients()
     return Shown(
         result,
