@@ -29,6 +29,8 @@ async function busy() {
   press(page.get("explorer"), "o");
   press(page.get("explorer"), "z");
   page.get("tool-brush").click();
+  // What is asked for at this alpha comes by itself, and late.
+  await until(() => expect(page.get("top5-at").textContent).toMatch(/^\s*at alpha/));
   await frame();
   return page;
 }

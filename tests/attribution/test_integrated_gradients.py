@@ -149,7 +149,7 @@ def test_the_result_says_how_it_was_made():
     made = method.attribute(small_network("relu").module(), INPUTS)
     assert made.method is not None
     assert replace(made.method, baseline=0) == replace(method, baseline=0)
-    assert (made.signed, made.unit, made.complete, made.per_baseline) == (True, "score", True, ())
+    assert (made.signed, made.unit, made.complete, made.per_baseline) == (True, "logit", True, ())
 
 
 def test_the_map_of_a_picture_is_the_sum_over_its_channels():

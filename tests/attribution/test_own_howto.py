@@ -47,7 +47,7 @@ def test_the_first_one_is_the_norm_of_the_gradient(notebook):
     (gradient,) = torch.autograd.grad(model(x).amax(1).sum(), x)
     made = notebook["channel_norm"]().attribute(model, x)
     torch.testing.assert_close(made.map, gradient.norm(dim=1))
-    assert (made.values.shape[1], made.signed, made.unit) == (1, False, "score per unit of input")
+    assert (made.values.shape[1], made.signed, made.unit) == (1, False, "logit per unit of input")
     averaged = SmoothGrad(notebook["channel_norm"](), n_samples=2, noise_level=0.0).attribute(model, x)
     torch.testing.assert_close(averaged.values, made.values)
 

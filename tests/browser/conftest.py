@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from .demo import demo, folder  # noqa: F401
 from .explorer import Explorer
 from .lab import PATIENCE, SETUP, Notebook, Server, open_page
 from .watch import FLAGS, Watch

@@ -64,23 +64,17 @@ class Demo:
             route.fulfill(status=404)
 
 
-# For modules that show the page: import all three.
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory):
+    """Where the page is; tests on it have a fixture `watch` of their own, for they have no notebook."""
     if shutil.which("node") is None or not (ROOT / "node_modules").exists():
         pytest.skip("needs node and what npm ci installs")
     return build(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture
-def watch():
-    """There is no notebook here to be watched."""
-
-
-@pytest.fixture
 def demo(browser, folder):
+    """The page, to be opened in any state; a test fails by an error in its console."""
     demo = Demo(browser, folder)
     yield demo
     demo.close()
@@ -88,4 +82,5 @@ def demo(browser, folder):
 
 
 def traits(**values):
+    """What the address calls traits."""
     return json.dumps(values)

@@ -32,19 +32,30 @@ BLANK = """() => [
     return pixels.every(pixel => pixel === pixels[0]);
 })"""
 
-COUNT = """
-import gc, threading
+REGISTER = """
+import threading, weakref
 from comm import get_comm_manager
-from ipywidgets.widgets import widget as _register
-gc.collect()
-counts = dict(
-    comms=len(get_comm_manager().comms),
-    widgets=len(_register._instances),
-    threads=threading.active_count(),
-    explorers=sum(issubclass(type(thing), SaliencyExplorer) for thing in gc.get_objects()),
-    names=sorted(t.name for t in threading.enumerate()),
-)
+from ipywidgets.widgets import widget as _widgets
+
+made = weakref.WeakSet()  # gc.get_objects() would take hold of tuples that another thread is still making
+_begin = SaliencyExplorer.__init__
+
+def _noted(self, *args, **options):
+    made.add(self)
+    _begin(self, *args, **options)
+
+SaliencyExplorer.__init__ = _noted
 """
+"""For the kernel, before the first explorer: `made` knows those that are alive."""
+
+COUNTS = """dict(
+    explorers=len(made), widgets=len(_widgets._instances), comms=len(get_comm_manager().comms),
+    threads=sum(not thread.name.startswith("subshell-") for thread in threading.enumerate()),
+)"""
+"""Without the subshells, of which JupyterLab makes one for each page that it loads, and never ends it."""
+
+NOTHING = {"explorers": 0, "widgets": 0, "comms": 0}
+
 SAVE_STATE = "@jupyter-widgets/jupyterlab-manager:saveWidgetState"
 STATE_TYPE = "application/vnd.jupyter.widget-state+json"
 
@@ -65,9 +76,8 @@ def blank(page: Page) -> list[bool]:
 
 
 def counts(notebook: Notebook) -> dict[str, int]:
-    """Open comms, ipywidgets' register, threads and explorers of the kernel."""
-    notebook.execute(COUNT)
-    return notebook.value("counts")
+    """Explorers, ipywidgets' register, open comms and threads of the kernel; see `REGISTER`."""
+    return notebook.value(COUNTS)
 
 
 def comes_to(measure: Callable[[], Any], wanted: Any, what: str, seconds: float = PATIENCE / 1000) -> None:

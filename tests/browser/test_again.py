@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from .explorer import Explorer
 from .lab import SETUP, Notebook
-from .measure import comes_to, counts, heap
+from .measure import NOTHING, REGISTER, comes_to, counts, heap
 
 CELL = "display(SaliencyExplorer(model, scenes.images[:1], labels=digits, n_steps=8))"
 WATCHED = """
@@ -31,6 +31,7 @@ def again(server, new_page):
     notebook = Notebook.write(watch, server, "again.ipynb", [SETUP, "", ""])
     notebook.open()
     notebook.run_cell(0)
+    notebook.execute(REGISTER)
     yield notebook
     watch.page.context.close()
 
@@ -40,8 +41,8 @@ def notebook(again):
     """Nothing on the page, nothing in the kernel."""
     again.run_cell(1, "")
     again.run_cell(2, "")
-    again.execute("sp.attribution")  # so that `_` holds no explorer
-    comes_to(lambda: counts(again)["explorers"], 0, "explorers", GRACE)
+    again.execute("if 'explorer' in globals(): del explorer")
+    comes_to(lambda: {**counts(again), "threads": None}, {**NOTHING, "threads": None}, "at rest", GRACE)
     return again
 
 
@@ -54,8 +55,7 @@ def run_again(notebook: Notebook, times: int, source: str = CELL) -> None:
 @pytest.mark.parametrize("times", [10, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_cell_that_is_run_again_leaves_nothing_behind(notebook, times):
     run_again(notebook, 2)
-    one = {"explorers": 1}
-    comes_to(lambda: {"explorers": counts(notebook)["explorers"]}, one, "after two runs", GRACE)
+    comes_to(lambda: counts(notebook)["explorers"], 1, "after two runs", GRACE)
     before, heap_before = counts(notebook), heap(notebook.page)
     run_again(notebook, times)
     comes_to(lambda: counts(notebook), before, f"after {times} runs", GRACE)
@@ -67,9 +67,9 @@ def test_a_cell_that_is_run_again_leaves_nothing_behind(notebook, times):
 def test_a_model_goes_with_its_last_explorer(notebook):
     notebook.execute(WATCHED)
     run_again(notebook, 3, "display(SaliencyExplorer(watched(), scenes.images[:1], n_steps=8))")
-    comes_to(lambda: (notebook.execute("gc.collect()"), notebook.value(ALIVE))[1], 1, "models", GRACE)
+    comes_to(lambda: notebook.value(ALIVE), 1, "models", GRACE)
     notebook.run_cell(1, "")
-    comes_to(lambda: (notebook.execute("gc.collect()"), notebook.value(ALIVE))[1], 0, "models", GRACE)
+    comes_to(lambda: notebook.value(ALIVE), 0, "models", GRACE)
 
 
 def test_a_variable_keeps_its_explorer_and_shows_it_again(notebook):

@@ -3,15 +3,21 @@
 import base64
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from .demo import demo, folder, traits, watch  # noqa: F401
+from .demo import traits
 
 CANVAS = """canvas => {
     const { width, height } = canvas;
     const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
     return [width, height, btoa(String.fromCharCode.apply(null, data))];
 }"""
+
+
+@pytest.fixture
+def watch():
+    """There is no notebook here to be watched."""
 
 
 def pixels(canvas):
@@ -28,7 +34,7 @@ def save_view(page):
         return np.asarray(image.convert("RGB"))
 
 
-def test_the_picture_of_a_view_is_what_is_on_screen(demo):  # noqa: F811
+def test_the_picture_of_a_view_is_what_is_on_screen(demo):
     page = demo.open(offline="", size=16)
     image = save_view(page)
     box = page.locator(".panels").bounding_box()
@@ -43,7 +49,7 @@ def test_the_picture_of_a_view_is_what_is_on_screen(demo):  # noqa: F811
         assert np.abs(found.astype(int) - expected).max() <= 1
 
 
-def test_lines_over_a_picture_are_in_it(demo):  # noqa: F811
+def test_lines_over_a_picture_are_in_it(demo):
     plain = save_view(demo.open(offline="", size=16))
     marked = save_view(demo.open(offline="", size=16, traits=traits(region={"rect": [4, 4, 8, 8]})))
     assert plain.shape == marked.shape

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from .demo import demo, folder, traits, watch  # noqa: F401
+from .demo import traits
 from .test_axe import PANELS, REGION
 
 # What a keyboard has to reach: everything that works, one stop for a group in which arrows move.
@@ -28,6 +28,11 @@ HERE = """root => {
     // A slider shows it around its thumb, which no script can see.
     return { name, ring: ring || here.matches('.track'), count: walked.size };
 }"""
+
+
+@pytest.fixture
+def watch():
+    """There is no notebook here to be watched."""
 
 
 def walk(page, root, key="Tab"):
@@ -59,7 +64,7 @@ FENCE = """root => {
     ids=["alone", "panels", "guided", "running", "offline"],
 )
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_tab_reaches_every_control_and_leaves_again(demo, theme, query):  # noqa: F811
+def test_tab_reaches_every_control_and_leaves_again(demo, theme, query):
     page = demo.open(theme=theme, **query)
     root = page.get_by_test_id("explorer")
     wanted = root.evaluate(CONTROLS)
@@ -75,7 +80,7 @@ def test_tab_reaches_every_control_and_leaves_again(demo, theme, query):  # noqa
     assert len(back) == root.evaluate(CONTROLS), "whichever panel was the last one passed"
 
 
-def test_a_box_holds_the_focus_until_it_is_closed(demo):  # noqa: F811
+def test_a_box_holds_the_focus_until_it_is_closed(demo):
     page = demo.open()
     root = page.get_by_test_id("explorer")
     page.get_by_test_id("help").focus()
@@ -88,7 +93,7 @@ def test_a_box_holds_the_focus_until_it_is_closed(demo):  # noqa: F811
     expect(page.get_by_test_id("help")).to_be_focused()
 
 
-def test_the_guided_tour_by_keyboard_alone(demo):  # noqa: F811
+def test_the_guided_tour_by_keyboard_alone(demo):
     page = demo.open(traits=json.dumps({"mode": "guided"}))
     keyboard = page.keyboard
     page.get_by_test_id("brush").focus()
@@ -107,7 +112,7 @@ def test_the_guided_tour_by_keyboard_alone(demo):  # noqa: F811
 
 
 @pytest.mark.parametrize("key", ["?", "n", "b", "m", "r", "+"])
-def test_a_key_of_the_widget_works_from_a_picture(demo, key):  # noqa: F811
+def test_a_key_of_the_widget_works_from_a_picture(demo, key):
     page = demo.open()
     root = page.get_by_test_id("explorer")
     page.get_by_test_id("panel-map").get_by_role("group").focus()

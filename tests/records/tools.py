@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saliscope import Record
+from saliscope.attribution import Method
 from saliscope.records import record as module
 from tests.attribution.helpers import pictures
 from tests.attribution.variants import Layers, plain
@@ -27,6 +28,12 @@ def changed(weights: nn.Module) -> nn.Module:
     with torch.no_grad():
         next(other.parameters()).view(-1)[0] += 0.5
     return other
+
+
+def recorded(method: Method, net: Any = None, x: Tensor | None = None, target: Any = None) -> Record:
+    """The record of what a method says of `net` and `x`, or of the model and the input above."""
+    net, x = net or model(), inputs() if x is None else x
+    return Record.of(method.attribute(net, x, target), net)
 
 
 def forged(record: Record, path: str, value: Any, *, sealed: bool = True) -> dict[str, Any]:

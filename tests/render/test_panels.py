@@ -126,11 +126,23 @@ def test_difference_and_average_are_made_of_what_is_on_screen():
     assert (made[3].values == made[1].values - made[2].values).all()
     np.testing.assert_allclose(made[4].values, (made[1].values + made[2].values) / 2, rtol=1e-15)
     assert made[3].limit == max(2.0, scales.limit(a.values - b.values))
+    assert all("sum up to 75 % of the path" in p.marks for p in made[1:])
     assert [p.caveats for p in made[1:]] == [(), *[("preview: the method had not finished",)] * 3]
     assert any(mark.startswith("rank correlation ") for mark in made[3].marks)
     names = ["a", "b"]
     assert heading(made[3].kind, "", made[3].sources, names) == "Difference a − b"
     assert heading(made[4].kind, "", made[4].sources, names) == "Average of a, b"
+
+
+def test_the_average_of_gradients_is_one():
+    a, b = shown(), shown(seed=2)
+    made = drawn(a, b, {"average": [0, 1]}, alpha=0.75, along="gradient")[3]
+    np.testing.assert_allclose(made.values, (a.gradients[2] + b.gradients[2]) / 2, rtol=1e-15)
+    assert made.unit == "score per unit of input"
+    assert made.meaning.startswith("Gradient")
+    assert "gradient at 75 % of the path from the baseline" in made.marks
+    moved = drawn(a, b, {"average": [0, 1]}, alpha=0.1, along="gradient")[3]
+    assert moved.limit == made.limit
 
 
 def test_the_difference_of_maps_without_a_sign_has_one():

@@ -1,5 +1,6 @@
 """A question to an engine: a model, inputs and a score, checked; and how the model is run to answer it."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -164,7 +165,7 @@ class Question:
         return Attribution(
             values=values,
             signed=method.signed,
-            unit=method.unit,
+            unit=_in_words(method.unit, self.target),
             score=self.score,
             target=self.target,
             method=method,
@@ -190,6 +191,12 @@ class Question:
     def _bound(self, outputs: Any, start: int, stop: int) -> ResolvedTarget:
         part = _part(self._asked, start, stop, len(self.inputs))
         return resolve(part, outputs, stop - start, self.borrowed.label, self.borrowed.labels)
+
+
+def _in_words(unit: str, target: ResolvedTarget) -> str:
+    """A unit with the kind of score for "score": what is measured in logits is no share of a probability."""
+    kind = "score" if target.function is not None else target.output.replace("_", " ")
+    return re.sub(r"\bscore\b", kind, unit)
 
 
 def check_inputs(inputs: Any) -> None:

@@ -89,6 +89,7 @@ class _Map:
     unit: str
     signed: bool
     own: float
+    gradient: bool
     sources: tuple[int, ...] = ()
     marks: tuple[str, ...] = ()
 
@@ -135,10 +136,17 @@ def _made(screen: Screen, panel: int) -> _Map | str:
     if each is None:
         return "Not computed yet."
     if isinstance(each, Shown):
+        gradient = along.shows_gradient(each, view)
         return _Map(
-            "map", each, along.values_at(each, view), along.unit_of(each, view), each.result.signed,
+            "map",
+            each,
+            along.values_at(each, view),
+            along.unit_of(each, view),
+            each.result.signed,
             along.own_limit(each, view),
-        )  # fmt: skip
+            gradient,
+            marks=words.shown_at(each.result, view, gradient),
+        )
     try:
         return _derived(screen, each)
     except SaliscopeError as error:
@@ -162,10 +170,12 @@ def _derived(screen: Screen, spec: Mapping[str, Any]) -> _Map | str:
             return compare.difference(maps[0], maps[1], (units[0], units[1]))
         return compare.average(maps, units)
 
-    values, marks = combined(screen.view), ()
+    values = combined(screen.view)
+    gradient = any(along.shows_gradient(part, screen.view) for part in parts)
+    marks = next(filter(None, (words.shown_at(part.result, screen.view, gradient) for part in parts)), ())
     if subtract:
         found = compare.rank_correlation(*(along.values_at(part, screen.view) for part in parts))
-        marks = (words.correlation(found),)
+        marks = (words.correlation(found), *marks)
     worst = min(parts, key=lambda part: words.STAGES.index(part.result.stage))
     return _Map(
         "difference" if subtract else "average",
@@ -173,7 +183,8 @@ def _derived(screen: Screen, spec: Mapping[str, Any]) -> _Map | str:
         values,
         units[0],
         subtract or any(part.result.signed for part in parts),
-        _own_limit(combined, screen.view, any(along.shows_gradient(part, screen.view) for part in parts)),
+        _own_limit(combined, screen.view, gradient),
+        gradient,
         sources,
         marks,
     )
@@ -220,12 +231,11 @@ def _drawn(each: _Map, view: View, limit: float, lead: Shown, differing: Sequenc
     shown = scales.cut(shown, view.threshold)
     lut = colormaps.lut(view.colormap)
     rgb = coloured(picture, shown, limit, lut, view.opacity, view.overlay)  # type: ignore[arg-type]
-    gradient = along.shows_gradient(each.shown, view)
     own = (*words.own(result, differing), *each.shown.words) if each.kind == "map" else ()
     statistics: tuple[str, ...] = ()
     if view.region is not None:
         mask = view.region.mask(*shown.shape, lead=_size(lead))
-        stats = region_stats(each.values, mask, None if gradient else result.completeness)
+        stats = region_stats(each.values, mask, None if each.gradient else result.completeness)
         statistics = words.region(stats)
     return PanelPicture(
         kind=each.kind,
@@ -233,11 +243,11 @@ def _drawn(each: _Map, view: View, limit: float, lead: Shown, differing: Sequenc
         title=result.title if each.kind == "map" else "",
         subject=result.target_label,
         score="" if each.sources else words.score(result),
-        marks=(*own, *each.marks, *words.shown_at(result, view, gradient)),
+        marks=(*own, *each.marks),
         caveats=words.stage(result),
         details=(*words.details(result, differing), *statistics),
         sources=each.sources,
-        meaning=words.meaning(each.kind, each.signed, view, gradient),
+        meaning=words.meaning(each.kind, each.signed, view, each.gradient),
         values=_cropped(shown, view),
         limit=limit,
         unit=each.unit,

@@ -98,7 +98,7 @@ class Scale:
         Parameters
         ----------
         maps : iterable of Attribution or ndarray
-            Anything with a `map` (or `values`) and a `unit`; a bare array counts as "score".
+            Anything with a `map` (or `values`) and a `unit`; a bare array counts for every unit.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class Scale:
             values = each if bare else getattr(each, "map", getattr(each, "values", None))
             if values is None or callable(values):
                 raise InputError("maps", type(each).__name__, "attributions or arrays")
-            pooled.setdefault("score" if bare else each.unit, []).append(_array(values))
+            pooled.setdefault(ANY if bare else each.unit, []).append(_array(values))
         if not pooled:
             raise InputError("maps", "none", "at least one attribution or array")
         return cls({unit: scales.limit(values) for unit, values in pooled.items()})

@@ -11,6 +11,9 @@ from ipywidgets.widgets import widget as ipywidgets_register
 ROLL_SECONDS = 3.0
 """How long other pages may take to say that they still show the explorer, after one has stopped to."""
 
+_collecting = threading.Lock()
+"""Python collects nothing for a thread that asks while another one's collection is under way."""
+
 
 class Keeper:
     """Lets an explorer go when no page shows it any more.
@@ -78,4 +81,5 @@ def _unless_seen(keeper: "weakref.ref[Keeper]", signs: int) -> None:
     released = there is not None and there._let_go(signs)
     del there
     if released:
-        gc.collect()  # a widget is full of cycles, and may hold a graphics card's memory
+        with _collecting:
+            gc.collect()  # a widget is full of cycles, and may hold a graphics card's memory
