@@ -7,6 +7,7 @@ import torch
 
 from saliscope import MethodError
 from saliscope.attribution import GradCAM, IntegratedGradients, Saliency, SmoothGrad
+from saliscope.core.anytime import Step
 from tests.attribution.helpers import pictures, relative
 from tests.attribution.variants import Layers, plain
 from tests.core.helpers import unchecked
@@ -50,6 +51,15 @@ def test_the_map_is_as_signed_as_the_maps_it_averages():
     assert SmoothGrad().signed
     assert not SmoothGrad(Saliency()).signed
     assert SmoothGrad(IntegratedGradients()).unit == "score"
+
+
+def test_a_gradient_method_that_goes_its_own_way_is_asked_in_full(model):
+    class Ones(Saliency):
+        def _steps(self, question):
+            yield Step(lambda: question.answer(self, torch.ones_like(question.inputs)), 1, 1)
+
+    made = SmoothGrad(Ones(), n_samples=3).attribute(model, pictures(2), 1)
+    assert made.values.unique().tolist() == [1]
 
 
 def test_it_wraps_any_method_and_itself(model):

@@ -79,6 +79,14 @@ class TestGenerators:
         late = [step.result for step in list(running().stream(model, pictures(1), 1))]
         assert [made.values.unique().item() for made in late] == [1, 2, 3]
 
+        @method
+        def untidy(model, inputs, target):
+            total = torch.ones_like(inputs.detach())
+            yield total
+            total.zero_()
+
+        assert untidy().attribute(model, pictures(1), 1).values.unique().item() == 1
+
     @pytest.mark.parametrize(
         ("items", "text"),
         [

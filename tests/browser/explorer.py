@@ -70,7 +70,7 @@ class Explorer:
             """canvas => {
                 const { width, height } = canvas;
                 const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
-                return [width, height, btoa(String.fromCharCode.apply(null, data))];
+                return [width, height, btoa(Array.from(data, byte => String.fromCharCode(byte)).join(''))];
             }"""
         )
         rgba = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)

@@ -33,7 +33,7 @@ BLANK = """() => [
 })"""
 
 REGISTER = """
-import threading, weakref
+import gc, threading, weakref
 from comm import get_comm_manager
 from ipywidgets.widgets import widget as _widgets
 
@@ -45,6 +45,11 @@ def _noted(self, *args, **options):
     _begin(self, *args, **options)
 
 SaliencyExplorer.__init__ = _noted
+
+def _close_all():
+    while made:
+        made.pop().close()
+    gc.collect()
 """
 """For the kernel, before the first explorer: `made` knows those that are alive."""
 
@@ -61,13 +66,13 @@ STATE_TYPE = "application/vnd.jupyter.widget-state+json"
 
 
 def heap(page: Page) -> int:
-    """Bytes that scripts hold, after everything that can be collected was."""
+    """Bytes that scripts, elements and arrays hold, after everything that can be collected was."""
     client = page.context.new_cdp_session(page)
     for _ in range(2):  # what a finaliser lets go is collected by the second
         client.send("HeapProfiler.collectGarbage")
-    used = client.send("Runtime.getHeapUsage")["usedSize"]
+    used = client.send("Runtime.getHeapUsage")
     client.detach()
-    return round(used)
+    return round(sum(used[part] for part in ("usedSize", "embedderHeapUsedSize", "backingStorageSize")))
 
 
 def blank(page: Page) -> list[bool]:

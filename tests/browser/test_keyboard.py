@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from .truth import PICTURES
+
 FOCUSED = """root => {
     const element = document.activeElement;
     if (!root.contains(element)) return null;
@@ -16,7 +18,7 @@ CELLS = """() => {
 STOPS = {
     *("target", "output", "method", "Previous picture", "Next picture", "baseline-black", "steps"),
     *("param-rule", "play", "alpha", "refine", "opacity", "threshold", "scale", "scale-lock"),
-    *("smoothing", "peek", "colormap-diverging", "tool-look"),
+    *("smoothing", "peek", "colormap-diverging", "tool-look", "compare", "export", "card", "help", "side"),
 }
 
 
@@ -60,6 +62,43 @@ def test_the_keys_of_the_widget(explorer):
         explorer.page.keyboard.press(key)
     explorer.becomes("sign", "positive")
     assert [explorer.get("opacity"), explorer.get("overlay")] == [0.8, "map"]
+
+
+def test_a_question_by_key_is_asked_once_however_long_it_is_held(explorer, watch):
+    explorer.canvas().click()
+    watch.clear()
+    for _ in range(8):
+        explorer.page.keyboard.down("b")  # held: it repeats
+    explorer.page.keyboard.up("b")
+    explorer.becomes("baseline.kind", "white")
+    explorer.answer()
+    assert [update["baseline"] for update in watch.updates if "baseline" in update] == [{"kind": "white"}]
+    explorer.page.keyboard.press("z")
+    explorer.becomes("baseline.kind", "black")
+    explorer.page.keyboard.press("Shift+Z")
+    explorer.becomes("baseline.kind", "white")
+    explorer.answer()
+
+
+def test_p_shows_the_picture_while_it_is_held(explorer, watch):
+    explorer.canvas().click()
+    shown = explorer.pixels()
+    watch.clear()
+    explorer.page.keyboard.down("p")
+    explorer.shows(PICTURES[0])
+    explorer.page.keyboard.up("p")
+    explorer.shows(shown)
+    assert watch.updates == []
+
+
+def test_the_help_opens_by_key_and_gives_the_focus_back(explorer):
+    view = explorer.part("panel-map").get_by_role("group")
+    view.focus()
+    explorer.page.keyboard.press("?")
+    expect(explorer.part("help-box")).to_be_visible()
+    explorer.page.keyboard.press("Escape")
+    expect(explorer.part("help-box")).to_have_count(0)
+    expect(view).to_be_focused()
 
 
 def test_space_plays_and_stops(explorer):
@@ -109,6 +148,8 @@ def test_keys_in_the_widget_are_not_the_notebooks(notebook, explorer):
     explorer.canvas().click()
     for key in ("a", "b", "d", "d", "m", "x", "y", "z", "Enter", "Shift+Enter", "0", "0", "Escape"):
         explorer.page.keyboard.press(key)
+    for key in ("?", "a", "d", "d", "Escape", "n", "d", "d", "Escape", "r", "l", "Shift+M", "Shift+V"):
+        explorer.page.keyboard.press(key)
     explorer.part("target").click()
     explorer.page.keyboard.type("a dd x")
     explorer.page.keyboard.press("Escape")
@@ -117,12 +158,12 @@ def test_keys_in_the_widget_are_not_the_notebooks(notebook, explorer):
 
 
 def test_keys_in_the_notebook_are_not_the_widgets(notebook, explorer):
-    names = ("alpha", "opacity", "sign", "overlay", "method", "index")
+    names = ("alpha", "opacity", "sign", "overlay", "method", "index", "baseline.kind", "scale.mode", "panel")
     before = [explorer.get(name) for name in names]
     notebook.cell(2).locator(".cm-content").click()
-    notebook.page.keyboard.type("[s] o, ")
+    notebook.page.keyboard.type("[s] o, bmlrpnz?")
     notebook.page.keyboard.press("Escape")  # from the editor to the commands of the notebook
-    for key in ("[", ",", "."):
+    for key in ("[", ",", ".", "o", "p", "l", "?"):
         notebook.page.keyboard.press(key)
     explorer.frame()
     assert [explorer.get(name) for name in names] == before

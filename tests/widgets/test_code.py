@@ -39,3 +39,14 @@ def test_code_makes_the_same_view() -> None:
         assert torch.equal(one.values, other.values)
     first.close()
     second.close()
+
+
+def test_what_nobody_chose_is_left_out() -> None:
+    first = SaliencyExplorer(tiny(), photo(), n_steps=2)
+    second = SaliencyExplorer(tiny(), photo(1), n_steps=2, scale=first.scale)
+    assert first.wait()
+    assert second.wait()
+    assert len(first.scale.to_json()["limits"]) == 1  # the other one's, for the page
+    assert first.code() == "SaliencyExplorer(model, images, n_steps=2)"
+    first.close()
+    second.close()

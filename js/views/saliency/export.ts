@@ -1,6 +1,7 @@
 /** The ways out: files that the kernel makes, the view as a picture made here, the view as code. */
 import { html } from "lit-html";
 import { codeOf } from "../../lib/code.js";
+import { equal } from "../../lib/history.js";
 import { DEFAULTS, type Traits } from "../../lib/wire.js";
 import type { DialogProps } from "../../ui/dialog.js";
 import type { MenuItem } from "../../ui/menu.js";
@@ -74,7 +75,13 @@ function save(blob: Blob, name: string): void {
 
 export function viewCode(store: Store): string {
   const names = Object.keys(DEFAULTS) as (keyof Traits)[];
-  const traits = Object.fromEntries(names.map((name) => [name, store.traits[name].value]));
+  const traits = Object.fromEntries(names.map((name) => [name, store.traits[name].value])) as unknown as Traits;
+  // Nobody chose what a method brings along, nor the limits of others on the same scale.
+  const method = store.info.value?.methods.find(({ key }) => key === traits.method);
+  const usual = new Map(method?.controls.map((control) => [control.name, control.default]));
+  const chosen = Object.entries(traits.params).filter(([name, value]) => !equal(usual.get(name), value));
+  traits.params = Object.fromEntries(chosen);
+  if (traits.scale.mode !== "fixed") traits.scale = { ...traits.scale, limits: {} };
   return codeOf(traits, { models: store.info.value?.models.length ?? 1 });
 }
 

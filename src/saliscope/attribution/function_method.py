@@ -96,7 +96,8 @@ class FunctionMethod(Method):
                 before = batch * len(starts) + len(earlier)
                 more = given if start is None else {**given, "baseline": start[rows].clone()}
                 for values, done, steps in _Run(self, question, rows, more).values(expected):
-                    parts = (*finished, torch.stack([*earlier, values]).mean(0))
+                    now = torch.stack([*earlier, values]).mean(0) if earlier else values
+                    parts = (*finished, now)
                     expected = steps
                     if done == steps:
                         earlier.append(values)

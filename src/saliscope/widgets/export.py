@@ -104,8 +104,17 @@ def html_of(explorer: "SaliencyExplorer") -> str:
                 answers["gradients"][session.panel] = ({"job": result.job, "stack": blobs[0].hash}, blobs)
     traits = {name: explorer._plain(name) for name in KNOWN}
     return page(
-        events, traits, title=repr(explorer), record=records, answers=answers, picture=figure_png(screen)
+        events, traits, title=_title(explorer), record=records, answers=answers, picture=figure_png(screen)
     )
+
+
+def _title(explorer: "SaliencyExplorer") -> str:
+    """What the first panel shows, in words: a person reads it in a list of files."""
+    lead = explorer._panels.lead
+    if lead.result is None:
+        return repr(explorer)
+    model = type(lead.subject.borrowed.module).__name__
+    return f"{lead.result.title} of {lead.result.target_label} in {model}"
 
 
 def _screen(explorer: "SaliencyExplorer") -> Screen:

@@ -158,7 +158,10 @@ class ExplorerState(anywidget.AnyWidget):
         """Python code that makes this view again, for variables `model` and `images`."""
         state = {name: self._plain(name) for name in KNOWN}
         usual = defaults(find_method(self.method))
+        # Nobody chose what a method brings along, nor the limits of others on the same scale.
         state["params"] = {name: v for name, v in self.params.items() if v != usual.get(name)}
+        if self.scale.mode != "fixed":
+            state["scale"] = {"mode": self.scale.mode, "limits": {}}
         return code_of(state, USUAL, self.n_models)
 
     def close(self) -> None:
