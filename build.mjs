@@ -5,6 +5,7 @@
 //   node build.mjs --page DIR   the same page as files, for tests
 import { copyFile } from "node:fs/promises";
 import * as esbuild from "esbuild";
+import { compactMarkup } from "./js/compact.mjs";
 
 const mode = process.argv[2] ?? "";
 
@@ -21,6 +22,7 @@ const bundle = {
   legalComments: "none",
   charset: "utf8",
   define: { "process.env.NODE_ENV": '"production"' },
+  plugins: [compactMarkup],
   logLevel: "info",
 };
 
@@ -29,6 +31,7 @@ const page = {
   entryPoints: { demo: "js/demo/demo.ts" },
   outdir: "js/demo",
   minify: false,
+  plugins: [],
   sourcemap: "inline",
   write: false,
 };

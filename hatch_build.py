@@ -15,7 +15,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUNDLE = tuple(
-    f"src/saliscope/static/{name}" for name in ("explorer.js", "explorer.css", "loader.js", "page.js", "page.css")
+    f"src/saliscope/static/{name}"
+    for name in ("explorer.js", "explorer.css", "loader.js", "page.js", "page.css")
 )
 CONFIGURATION = ("build.mjs", "package.json", "package-lock.json", "tsconfig.json")
 OLDEST_NODE = 20  # as "engines" in package.json

@@ -21,7 +21,9 @@ import saliscope
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-BUNDLE = {f"saliscope/static/{name}" for name in ("explorer.js", "explorer.css", "loader.js", "page.js", "page.css")}
+BUNDLE = {
+    f"saliscope/static/{name}" for name in ("explorer.js", "explorer.css", "loader.js", "page.js", "page.css")
+}
 
 
 def pins() -> dict[str, str]:

@@ -167,7 +167,7 @@ export function makeResult(request: Request, put: Put): Result {
   for (let i = 0; i < values.length; i++) values[i] *= left;
   if (!signed) for (let i = 0; i < values.length; i++) values[i] = Math.abs(values[i]);
   const hasPath = info.path && stage !== "preview" && !zero;
-  const target = typeof question.target === "number" ? question.target : 3;
+  const target = typeof question.target === "number" ? question.target : 3 + question.index;
   const sum = total(values);
   const share = zero ? null : 1 - 0.45 / Math.max(4, done);
   const start = 0.0214;

@@ -3,7 +3,7 @@ import "../ui/index.css";
 import "../views/saliency/index.css";
 import { Host } from "../host/host.js";
 import type { Port } from "../host/port.js";
-import { react } from "../lib/lifetime.js";
+import { atEnd, lifeWithin, react } from "../lib/lifetime.js";
 import { DEFAULTS, type Traits } from "../lib/wire.js";
 import { SaliencyView } from "../views/saliency/index.js";
 
@@ -27,7 +27,7 @@ export interface Context {
 
 function listen(model: Model, life: AbortSignal, name: string, callback: Listener): void {
   model.on(name, callback);
-  life.addEventListener("abort", () => model.off(name, callback), { once: true });
+  atEnd(life, () => model.off(name, callback));
 }
 
 function portOf(model: Model): Port {
@@ -52,16 +52,14 @@ export default function widget() {
   let host: Host | undefined;
 
   function initialize({ model, signal }: Context): () => void {
-    const life = new AbortController();
-    signal?.addEventListener("abort", () => life.abort(), { once: true });
+    const life = lifeWithin(signal);
     host = new Host(portOf(model), life.signal);
     return () => life.abort();
   }
 
   function render({ el, signal }: Context & { el: HTMLElement }): () => void {
     if (!host) throw new Error("saliscope: render was called before initialize.");
-    const life = new AbortController();
-    signal?.addEventListener("abort", () => life.abort(), { once: true });
+    const life = lifeWithin(signal);
     show(host, el, life.signal);
     host.open(life.signal);
     return () => life.abort();
@@ -82,5 +80,5 @@ export function show(host: Host, el: HTMLElement, life: AbortSignal): void {
   react(life, () => view.update({ drawables: drawables.value }));
   react(life, () => view.update({ problem: problem.value }));
   react(life, () => view.update({ traits: traits.value }));
-  life.addEventListener("abort", () => view.destroy(), { once: true });
+  atEnd(life, () => view.destroy());
 }

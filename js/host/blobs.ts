@@ -6,6 +6,7 @@
  * its last user.
  */
 import { decodeFloat16 } from "../lib/float16.js";
+import { atEnd } from "../lib/lifetime.js";
 import type { Blob } from "../lib/wire.js";
 
 /** Above this, arrays that nobody shows are dropped, oldest first; the kernel can send them again. */
@@ -42,7 +43,7 @@ function shared(): Shared {
 export function claim(life: AbortSignal): Claim {
   const mine: Claim = { pinned: new Set() };
   shared().claims.add(mine);
-  life.addEventListener("abort", () => release(mine), { once: true });
+  atEnd(life, () => release(mine));
   return mine;
 }
 

@@ -1,7 +1,7 @@
 /**
  * One per widget model, shared by its views: keeps what the kernel sent, as signals, and speaks to it.
  */
-import { batch, type ReadonlySignal, signal } from "../lib/lifetime.js";
+import { atEnd, batch, type ReadonlySignal, signal } from "../lib/lifetime.js";
 import {
   type Act,
   type Answer,
@@ -86,7 +86,7 @@ export class Host {
    */
   open(view: AbortSignal): void {
     this.#views++;
-    view.addEventListener("abort", () => this.#left(), { once: true });
+    atEnd(view, () => this.#left());
     if (this.#greeted) {
       if (this.#views === 1) this.#sign("here");
       return;
@@ -104,7 +104,7 @@ export class Host {
     const timer = setTimeout(() => {
       if (this.#views === 0) this.#sign("bye");
     }, MOVING);
-    this.life.addEventListener("abort", () => clearTimeout(timer), { once: true });
+    atEnd(this.life, () => clearTimeout(timer));
   }
 
   /** Says something that needs no answer, if there is anybody to hear it. */

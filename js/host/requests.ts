@@ -1,5 +1,5 @@
 /** Requests to the kernel: each has an id and gets exactly one answer. */
-
+import { atEnd } from "../lib/lifetime.js";
 import type { Answer } from "../lib/wire.js";
 
 /** What came with an answer: bytes of a file, for example. */
@@ -17,7 +17,7 @@ export class Requests {
     private readonly send: (message: object) => void,
     life: AbortSignal,
   ) {
-    life.addEventListener("abort", () => this.#cancelAll(), { once: true });
+    atEnd(life, () => this.#cancelAll());
   }
 
   /** Resolves with the kernel's answer, or as cancelled when the page lets go first. */

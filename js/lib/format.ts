@@ -66,6 +66,25 @@ export function named(label: string, index: number | null): string {
   return label.trim() || (index === null ? "the target" : `Class ${index}`);
 }
 
+/** Long labels are cut: the class that a result explains. */
+export function explainedClass(
+  result: { target_label: string; target: number | null },
+  most?: number,
+): string {
+  return shorten(named(result.target_label, result.target), most);
+}
+
+/** `gauss_legendre` in the middle of a sentence. */
+export function spaced(name: string): string {
+  return name.replaceAll("_", " ");
+}
+
+/** `gauss_legendre` as a person writes it. */
+export function words(name: string): string {
+  const text = spaced(name);
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** As many decimals as tell two neighbours on a grid of `step` apart. */
 export function onGrid(value: number, step: number): string {
   const decimals = step >= 1 ? 0 : Math.min(6, Math.ceil(-Math.log10(step) - 1e-9));

@@ -6,17 +6,42 @@ import { effect } from "@preact/signals-core";
 
 export { batch, computed, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 
+/** Calls `end` once, when `life` ends. */
+export function atEnd(life: AbortSignal, end: () => void): void {
+  life.addEventListener("abort", end, { once: true });
+}
+
+/** A life of its own, that ends with `outer` at the latest. */
+export function lifeWithin(outer: AbortSignal | undefined): AbortController {
+  const life = new AbortController();
+  outer?.addEventListener("abort", () => life.abort(), { signal: life.signal });
+  return life;
+}
+
+type Handlers = { [K in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[K]) => unknown };
+
+/** Listens until `life` ends. */
+export function listen(
+  life: AbortSignal,
+  target: EventTarget,
+  handlers: Handlers,
+  options?: AddEventListenerOptions,
+): void {
+  for (const [name, handler] of Object.entries(handlers))
+    target.addEventListener(name, handler as EventListener, { ...options, signal: life });
+}
+
 /** Runs `fn` now and whenever a signal it read changes, until `life` ends; what it returns cleans up. */
 // biome-ignore lint/suspicious/noConfusingVoidType: most effects have nothing to clean up
 export function react(life: AbortSignal, fn: () => void | (() => void)): void {
   if (life.aborted) return;
-  life.addEventListener("abort", effect(fn), { once: true });
+  atEnd(life, effect(fn));
 }
 
 /** Calls `draw` at most once a frame however often it is asked for; nothing is drawn after the end. */
 export function perFrame(life: AbortSignal, draw: () => void): () => void {
   let handle = 0;
-  life.addEventListener("abort", () => cancelAnimationFrame(handle), { once: true });
+  atEnd(life, () => cancelAnimationFrame(handle));
   const run = () => {
     handle = 0;
     draw();
@@ -32,5 +57,5 @@ export function watchWidth(life: AbortSignal, element: Element, changed: (width:
     for (const entry of entries) changed(entry.contentRect.width);
   });
   observer.observe(element);
-  life.addEventListener("abort", () => observer.disconnect(), { once: true });
+  atEnd(life, () => observer.disconnect());
 }

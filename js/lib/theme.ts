@@ -1,5 +1,5 @@
 /** Light or dark, as the page around the widget is. */
-import { type ReadonlySignal, signal } from "./lifetime.js";
+import { atEnd, type ReadonlySignal, signal } from "./lifetime.js";
 
 export type Shade = "light" | "dark";
 
@@ -20,7 +20,7 @@ export function watchShade(life: AbortSignal): ReadonlySignal<Shade> {
   };
   const observer = new MutationObserver(look);
   observer.observe(document.body, { attributes: true });
-  life.addEventListener("abort", () => observer.disconnect(), { once: true });
+  atEnd(life, () => observer.disconnect());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look, { signal: life });
   return shade;
 }

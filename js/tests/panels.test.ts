@@ -46,6 +46,18 @@ describe("adding and removing", () => {
     await until(() => expect(page.get("panel-map-1").dataset.stage).toBe("final"));
   });
 
+  test("each says whose class it explains, where the models or the pictures choose different ones", async () => {
+    const page = await panels([{ index: 1 }, { model: 1, target: 2 }], { index: 0 }, { models: 2 });
+    const [first, second, third] = ["", "-1", "-2"].map((n) => caption(page.get(`panel-map${n}`)) ?? "");
+    expect(first).toMatch(/for .+, Model 1: \w+/);
+    const own = /for ([^,]+)/.exec(first)?.[1] ?? "";
+    const other = page.get("panel-map-1").querySelector(".caption span")?.textContent ?? "";
+    expect(second).toContain("picture 2");
+    expect(other).toMatch(/^for /);
+    expect(other).not.toContain(own);
+    expect(third).toMatch(/Model 2: \w+.*for /);
+  });
+
   test("all baselines fill the panels that are left, and then there is no room", async () => {
     const page = await panels([]);
     await pick(page, "compare-baselines");

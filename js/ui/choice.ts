@@ -1,5 +1,6 @@
 /** One of a few (segmented control, chips) or one of many (select). */
 import { html, nothing, type TemplateResult } from "lit-html";
+import { ARROWS, isShortcut } from "../lib/keys.js";
 
 export interface Option<T extends string> {
   value: T;
@@ -21,8 +22,6 @@ export interface ChoiceProps<T extends string> {
   onChange(value: T): void;
 }
 
-const STEP: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-
 /** A radio group in a row: one tab stop, arrows move the choice. */
 export function segmented<T extends string>(props: ChoiceProps<T>, look = "segmented"): TemplateResult {
   const chosen = props.options.findIndex((option) => option.value === props.value);
@@ -38,7 +37,7 @@ export function segmented<T extends string>(props: ChoiceProps<T>, look = "segme
       (option, i) => html`<button
         type="button"
         role="radio"
-        aria-checked=${option.value === props.value ? "true" : "false"}
+        aria-checked=${i === chosen}
         aria-label=${option.title ?? nothing}
         title=${option.title ?? nothing}
         tabindex=${i === Math.max(0, chosen) ? 0 : -1}
@@ -52,11 +51,11 @@ export function segmented<T extends string>(props: ChoiceProps<T>, look = "segme
 }
 
 function walk<T extends string>(event: KeyboardEvent, props: ChoiceProps<T>, chosen: number): void {
-  const step = STEP[event.key];
-  if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+  const arrow = ARROWS[event.key];
+  if (!arrow || isShortcut(event)) return;
   event.preventDefault();
   const count = props.options.length;
-  const next = (Math.max(0, chosen) + step + count) % count;
+  const next = (Math.max(0, chosen) + arrow[0] + arrow[1] + count) % count;
   props.onChange(props.options[next].value);
   (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("[role=radio]")[next]?.focus();
 }

@@ -3,9 +3,10 @@
  * focus goes back to where it was.
  */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { computed, react } from "../lib/lifetime.js";
+import { isShortcut } from "../lib/keys.js";
+import { computed, listen, react } from "../lib/lifetime.js";
 import { icons } from "./icons.js";
-import { mount } from "./mount.js";
+import { make, mount } from "./mount.js";
 import { iconButton } from "./parts.js";
 
 export interface DialogProps {
@@ -24,9 +25,7 @@ export function mountDialog(
   wanted: () => DialogProps | null,
   close: () => void,
 ): void {
-  const backdrop = document.createElement("div");
-  backdrop.className = "backdrop";
-  root.append(backdrop);
+  const backdrop = make("div", "backdrop", root);
   const props = computed(wanted);
   const open = computed(() => props.value !== null);
   mount(life, backdrop, () => (props.value ? box(props.value, close) : nothing));
@@ -39,9 +38,10 @@ export function mountDialog(
     if (open.value) queueMicrotask(() => backdrop.querySelector<HTMLElement>(first)?.focus());
     else if (before) comeBack(before, root);
   });
-  const options = { signal: life };
-  backdrop.addEventListener("keydown", (event) => keyDown(event, backdrop, close), options);
-  backdrop.addEventListener("pointerdown", (event) => event.target === backdrop && close(), options);
+  listen(life, backdrop, {
+    keydown: (event) => keyDown(event, backdrop, close),
+    pointerdown: (event) => event.target === backdrop && close(),
+  });
 }
 
 function comeBack(before: HTMLElement, root: HTMLElement): void {
@@ -61,7 +61,7 @@ function box({ title, testid, body }: DialogProps, close: () => void): TemplateR
 }
 
 function keyDown(event: KeyboardEvent, backdrop: HTMLElement, close: () => void): void {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isShortcut(event)) return;
   if (event.key === "Escape") {
     event.preventDefault();
     close();

@@ -1,6 +1,7 @@
 /** A button with a menu of acts. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { signal } from "../lib/lifetime.js";
+import { ARROWS } from "../lib/keys.js";
+import { listen, signal } from "../lib/lifetime.js";
 import { mount } from "./mount.js";
 
 export interface MenuItem {
@@ -21,8 +22,6 @@ export interface MenuProps {
   items: readonly MenuItem[];
 }
 
-const STEP: Record<string, number> = { ArrowDown: 1, ArrowUp: -1 };
-
 export function mountMenu(life: AbortSignal, element: HTMLElement, props: () => MenuProps): void {
   const open = signal(false);
   element.classList.add("menu");
@@ -36,15 +35,12 @@ export function mountMenu(life: AbortSignal, element: HTMLElement, props: () => 
     open.value = true;
     items()[0]?.focus();
   };
-  const options = { signal: life };
-  element.addEventListener("keydown", (event) => open.value && walk(event, items(), close), options);
-  element.addEventListener(
-    "focusout",
-    ({ relatedTarget }) => {
+  listen(life, element, {
+    keydown: (event) => open.value && walk(event, items(), close),
+    focusout: ({ relatedTarget }) => {
       if (!element.contains(relatedTarget as Node | null)) open.value = false;
     },
-    options,
-  );
+  });
 }
 
 function template(props: MenuProps, open: boolean, toggle: (to: boolean) => void, close: () => void) {
@@ -55,7 +51,7 @@ function template(props: MenuProps, open: boolean, toggle: (to: boolean) => void
       title=${label}
       aria-label=${label}
       aria-haspopup="menu"
-      aria-expanded=${open ? "true" : "false"}
+      aria-expanded=${open}
       data-testid=${testid}
       @click=${() => toggle(!open)}
     >
@@ -90,7 +86,7 @@ function row({ label, testid, hint, disabled, onPick }: MenuItem, close: () => v
 
 function walk(event: KeyboardEvent, items: HTMLElement[], close: () => void): void {
   const at = items.indexOf(document.activeElement as HTMLElement);
-  const step = STEP[event.key];
+  const step = ARROWS[event.key]?.[1];
   const end = { Home: 0, End: items.length - 1 }[event.key];
   if (step) items[(at + step + items.length) % items.length].focus();
   else if (end !== undefined) items[end].focus();

@@ -1,5 +1,5 @@
 import { nothing, render, type TemplateResult } from "lit-html";
-import { react } from "../lib/lifetime.js";
+import { atEnd, react } from "../lib/lifetime.js";
 
 /** Keeps `element` equal to `template()` whenever a signal that it reads changes; empties it at the end. */
 export function mount(
@@ -10,5 +10,17 @@ export function mount(
   react(life, () => {
     render(template(), element as HTMLElement);
   });
-  life.addEventListener("abort", () => render(nothing, element as HTMLElement), { once: true });
+  atEnd(life, () => render(nothing, element as HTMLElement));
+}
+
+/** A new element, the last child of `parent` if there is one. */
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  name = "",
+  parent?: Element,
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  parent?.append(element);
+  return element;
 }

@@ -1,6 +1,6 @@
-/** The small ones: toggle, icon button, collapsible section, progress with cancel. */
+/** The small ones: buttons, toggle, hint, collapsible section, list of facts, progress. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { live } from "lit-html/directives/live.js";
+import { live } from "./live.js";
 
 export interface ToggleProps {
   label: string;
@@ -22,6 +22,37 @@ export function toggle(props: ToggleProps): TemplateResult {
     />
     <span>${props.label}</span>
   </label>`;
+}
+
+export interface ButtonMore {
+  /** The class; "link" for one that looks like a link. */
+  look?: string;
+  title?: string;
+  disabled?: boolean;
+  hidden?: boolean;
+}
+
+export function button(
+  label: string,
+  testid: string,
+  onClick: () => unknown,
+  { look = "button", title, disabled, hidden }: ButtonMore = {},
+): TemplateResult {
+  return html`<button
+    class=${look}
+    type="button"
+    data-testid=${testid}
+    title=${title ?? nothing}
+    ?disabled=${disabled}
+    ?hidden=${hidden}
+    @click=${onClick}
+  >
+    ${label}
+  </button>`;
+}
+
+export function hint(content: unknown): TemplateResult {
+  return html`<p class="hint">${content}</p>`;
 }
 
 export interface IconButtonProps {
@@ -51,6 +82,20 @@ export function iconButton(props: IconButtonProps): TemplateResult {
   </button>`;
 }
 
+/** Several controls under one label. */
+export function group(spoken: string, label: string, look: string, content: unknown): TemplateResult {
+  return html`<div class="field" role="group" aria-label=${spoken}>
+    <span class="label">${label}</span>
+    <div class=${look}>${content}</div>
+  </div>`;
+}
+
+export type Fact = readonly [name: string, value: string];
+
+export function facts(rows: readonly Fact[]): TemplateResult {
+  return html`<dl class="facts">${rows.map(([name, value]) => html`<dt>${name}</dt><dd dir="auto">${value}</dd>`)}</dl>`;
+}
+
 /** A section that folds; the browser keeps its state and its keys. */
 export function collapsible(title: string, content: unknown, open = true): TemplateResult {
   return html`<details ?open=${open}>
@@ -59,22 +104,17 @@ export function collapsible(title: string, content: unknown, open = true): Templ
   </details>`;
 }
 
-export interface ProgressProps {
-  /** Share done, or `null` while it is not known. */
-  share: number | null;
-  label: string;
-}
-
-export function progress(props: ProgressProps): TemplateResult {
+/** `share` is what is done, `null` while that is not known. */
+export function progress(label: string, share: number | null): TemplateResult {
   return html`<div
     class="progress"
     role="progressbar"
-    aria-label=${props.label}
+    aria-label=${label}
     aria-valuemin="0"
     aria-valuemax="100"
-    aria-valuenow=${props.share === null ? nothing : Math.round(props.share * 100)}
-    ?data-unknown=${props.share === null}
+    aria-valuenow=${share === null ? nothing : Math.round(share * 100)}
+    ?data-unknown=${share === null}
   >
-    <i style=${props.share === null ? nothing : `inline-size: ${props.share * 100}%`}></i>
+    <i style=${share === null ? nothing : `inline-size: ${share * 100}%`}></i>
   </div>`;
 }

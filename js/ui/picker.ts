@@ -5,9 +5,9 @@
  * bound as text.
  */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { live } from "lit-html/directives/live.js";
-import { shorten } from "../lib/format.js";
+import { clamp, shorten } from "../lib/format.js";
 import { batch, react, signal } from "../lib/lifetime.js";
+import { live } from "./live.js";
 import { mount } from "./mount.js";
 
 export interface Choice {
@@ -76,7 +76,7 @@ export class Picker {
           autocomplete="off"
           spellcheck="false"
           aria-autocomplete="list"
-          aria-expanded=${open ? "true" : "false"}
+          aria-expanded=${open}
           aria-controls="${this.#id}-list"
           aria-activedescendant=${open ? `${this.#id}-${this.#active.value}` : nothing}
           data-testid=${testid}
@@ -101,7 +101,7 @@ export class Picker {
           class="option"
           role="option"
           id="${this.#id}-${i}"
-          aria-selected=${choice.value === value ? "true" : "false"}
+          aria-selected=${choice.value === value}
           ?data-active=${i === this.#active.value}
           title=${shorten(choice.label)}
           @mousedown=${(event: Event) => event.preventDefault()}
@@ -120,10 +120,8 @@ export class Picker {
     const { choices, value } = this.#props.value;
     batch(() => {
       this.#open.value = true;
-      this.#active.value = Math.max(
-        0,
-        choices.findIndex((choice) => choice.value === value),
-      );
+      const at = choices.findIndex((choice) => choice.value === value);
+      this.#active.value = Math.max(0, at);
     });
   }
 
@@ -164,7 +162,7 @@ export class Picker {
 
   #move(step: number): void {
     const last = Math.min(this.#matches().length, MOST_SHOWN) - 1;
-    this.#active.value = Math.min(Math.max(0, this.#active.value + step), Math.max(0, last));
+    this.#active.value = clamp(this.#active.value + step, 0, Math.max(0, last));
   }
 
   #scrollTo(index: number): void {

@@ -5,9 +5,10 @@
  * lifted, a typed number entered. What costs a message belongs in `onCommit`.
  */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { live } from "lit-html/directives/live.js";
 import { clamp, number, onGrid, parseNumber } from "../lib/format.js";
+import { ARROWS, isShortcut } from "../lib/keys.js";
 import { icons } from "./icons.js";
+import { live } from "./live.js";
 
 export interface SliderProps {
   label: string;
@@ -130,10 +131,8 @@ function rounded({ min, max, step, integer }: SliderProps, value: number): numbe
   return clamp(Number((min + steps * grid).toPrecision(12)), min, max);
 }
 
-const DIRECTION: Record<string, number> = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
-
 function keyDown(event: KeyboardEvent, props: SliderProps): void {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isShortcut(event)) return;
   const target = keyTarget(event, props);
   if (target === null) return;
   event.preventDefault();
@@ -146,8 +145,9 @@ function keyDown(event: KeyboardEvent, props: SliderProps): void {
 function keyTarget(event: KeyboardEvent, props: SliderProps): number | null {
   if (event.key === "Home") return props.min;
   if (event.key === "End") return props.max;
-  const page = event.key === "PageUp" ? 10 : event.key === "PageDown" ? -10 : 0;
-  const direction = page || (DIRECTION[event.key] ?? 0) * (event.shiftKey ? 10 : 1);
+  const page = { PageUp: 10, PageDown: -10 }[event.key];
+  const [dx, dy] = ARROWS[event.key] ?? [0, 0];
+  const direction = page ?? (dx - dy) * (event.shiftKey ? 10 : 1);
   return direction ? Number((props.value + direction * props.step).toPrecision(12)) : null;
 }
 

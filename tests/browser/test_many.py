@@ -13,7 +13,9 @@ explorers = [SaliencyExplorer(model, scenes.images, labels=digits, index=i % 6) 
 for each in explorers:
     display(each)
 """
-STAGES = """() => [...document.querySelectorAll('[data-testid=explorer]')].map(({ dataset }) => dataset.stage)"""
+STAGES = (
+    """() => [...document.querySelectorAll('[data-testid=explorer]')].map(({ dataset }) => dataset.stage)"""
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
 /** The start of a path: chips for the named ones, for an average of them, and for a painted one. */
 import { html, nothing, type TemplateResult } from "lit-html";
+import { words } from "../../lib/format.js";
 import { perFrame } from "../../lib/lifetime.js";
 import type { Baseline, Control, Info, Params } from "../../lib/wire.js";
 import { type Option, segmented } from "../../ui/choice.js";
-import { toggle } from "../../ui/parts.js";
-import { generated, words } from "./generated.js";
-import { awaitsPaint, choosePainted, fillOf, fills, paintedSettings, stopPainting } from "./paint.js";
+import { group, toggle } from "../../ui/parts.js";
+import { generated } from "./generated.js";
+import { awaitsPaint, baselineInfo, choosePainted, fillOf, fills, paintedSettings, stopPainting } from "./paint.js";
 import type { Store } from "./store.js";
 
 const AVERAGE = "average";
@@ -93,24 +94,20 @@ export class Baselines {
       const next = on ? [...kept, this.#last.get(kind) ?? fillOf(info, kind)] : kept;
       this.store.ask({ baseline: { kind: AVERAGE, of: next } });
     };
-    return html`<div class="field" role="group" aria-label="Baselines to average">
-      <span class="label">Average of</span>
-      <div class="checks">
-        ${fills(info).map(({ value, label }) =>
-          toggle({
-            label,
-            testid: `average-of-${value}`,
-            on: has(value),
-            disabled: has(value) && of.length === 1, // an average of nothing is no baseline
-            onChange: (on) => flip(value, on),
-          }),
-        )}
-      </div>
-    </div>`;
+    const members = fills(info).map(({ value, label }) =>
+      toggle({
+        label,
+        testid: `average-of-${value}`,
+        on: has(value),
+        disabled: has(value) && of.length === 1, // an average of nothing is no baseline
+        onChange: (on) => flip(value, on),
+      }),
+    );
+    return group("Baselines to average", "Average of", "checks", members);
   }
 
   #controls(info: Info): TemplateResult[] {
-    const controls = info.baselines.find(({ kind }) => kind === this.#current.kind)?.controls ?? [];
+    const controls = baselineInfo(info, this.#current.kind)?.controls ?? [];
     return controls.map((control, i) => this.#control(control, i === 0 ? "baseline-slider" : undefined));
   }
 

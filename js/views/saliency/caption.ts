@@ -5,23 +5,32 @@ import type { Result, State } from "../../lib/wire.js";
 import { icons } from "../../ui/icons.js";
 import { remove } from "./compare.js";
 import type { MapSlot } from "./slots.js";
-import { differences, isQuestion } from "./specs.js";
+import { differences, isQuestion, modelWords } from "./specs.js";
 import type { Store } from "./store.js";
 
 export function caption(slot: MapSlot, store: Store): TemplateResult {
   const several = store.slots.value.length > 1;
   return html`${several ? html`<strong class="chip">${slot.index + 1}</strong>` : nothing}
-  ${slot.spec.value ? further(slot, store) : lead(slot)}
+  ${slot.spec.value ? further(slot, store) : lead(slot, store)}
   ${slot.index ? remover(slot, store) : nothing}`;
 }
 
-function lead(slot: MapSlot): TemplateResult {
+function lead(slot: MapSlot, store: Store): TemplateResult {
   const result = slot.drawable.value?.result;
   if (!result) return html`<h3>Attribution</h3>`;
   const label = shorten(named(result.target_label, result.target));
-  const layer = result.layer ? `, ${result.layer}` : "";
+  const info = store.info.value;
+  const model = info && info.models.length > 1 ? modelWords(0, info) : "";
+  const tail = [model, result.layer].map((words) => (words ? `, ${words}` : "")).join("");
   return html`<h3>${result.title}</h3>
-    <span title=${label}>for <bdi>${label}</bdi>${layer}</span>`;
+    <span title=${label}>for <bdi>${label}</bdi>${tail}</span>`;
+}
+
+/** The class that a panel without a target of its own explains, where the model or the picture chose another one. */
+function ownClass(slot: MapSlot, store: Store): string {
+  const [result, first] = [slot, store.slots.value[0]].map(({ drawable }) => drawable.value?.result);
+  if (!result || !first || result.target_label === first.target_label) return "";
+  return `for ${shorten(named(result.target_label, result.target))}`;
 }
 
 /** What differs from the lead; the rest is in its caption. */
@@ -31,8 +40,10 @@ function further(slot: MapSlot, store: Store): TemplateResult {
   const [first = "Same as panel 1", ...rest] = words;
   const correlation = slot.correlation.value;
   const more = correlation === null ? rest.join(", ") : `rank correlation ${number(correlation, 2)}`;
-  const layer = isQuestion(spec) && !spec.layer && slot.drawable.value?.result.layer;
-  const tail = [more, layer].filter(Boolean).join(", ");
+  const asks = isQuestion(spec);
+  const layer = asks && !spec?.layer && slot.drawable.value?.result.layer;
+  const target = asks && spec?.target === undefined && ownClass(slot, store);
+  const tail = [more, target, layer].filter(Boolean).join(", ");
   const whole = [...words, ...(words.length ? [] : [first])].join(", ");
   return html`<h3 title=${whole}>${first}</h3>
     <span title=${correlation === null ? tail : "Spearman's rank correlation of the two maps"}>${tail}</span>`;

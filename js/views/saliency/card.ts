@@ -1,13 +1,13 @@
 /** What a reader of this kind of map should know, and the facts of the very map on screen. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { named, number, percent, shorten, signed, withUnit } from "../../lib/format.js";
+import { explainedClass, number, percent, signed, spaced, withUnit } from "../../lib/format.js";
 import { converged } from "../../lib/sentence.js";
 import type { MethodInfo, Result } from "../../lib/wire.js";
 import type { DialogProps } from "../../ui/dialog.js";
+import { type Fact, facts, hint } from "../../ui/parts.js";
 import { isQuestion } from "./specs.js";
 import type { Store } from "./store.js";
 
-type Fact = [name: string, value: string];
 
 export function cardBox(store: Store): DialogProps {
   const result = store.drawable.value?.result;
@@ -17,7 +17,7 @@ export function cardBox(store: Store): DialogProps {
   return {
     title: (made ? result?.title : method?.title) ?? "This map",
     testid: "card-box",
-    body: html`${made ? derived(spec !== null && "difference" in spec) : about(method)} ${result ? factsOf(result) : nothing}`,
+    body: html`${made ? derived(spec !== null && "difference" in spec) : about(method)} ${result ? thisMap(result, method) : nothing}`,
   };
 }
 
@@ -28,14 +28,16 @@ function about(method: MethodInfo | undefined): TemplateResult {
       ${method?.summary ?? ""} Nobody has written a card for this method: what its maps show, and where they
       fail, is for you to find out.
     </p>`;
-  const rows: Fact[] = [
-    ["It shows", card.shows],
-    ["It assumes", card.assumes],
-    ["It costs", card.costs],
-    ["It fails", card.fails],
-    ["Reference", card.reference],
-  ];
-  return list(rows.filter(([, text]) => text));
+  const { shows, assumes, costs, fails, reference } = card;
+  return facts(
+    told([
+      ["It shows", shows],
+      ["It assumes", assumes],
+      ["It costs", costs],
+      ["It fails", fails],
+      ["Reference", reference],
+    ]),
+  );
 }
 
 function derived(difference: boolean): TemplateResult {
@@ -50,30 +52,36 @@ function derived(difference: boolean): TemplateResult {
       </p>`;
 }
 
-function factsOf(result: Result): TemplateResult {
-  const { completeness, unit } = result;
-  const facts: Fact[] = [
-    [
-      "Explains",
-      `${result.output.replaceAll("_", " ")} of ${shorten(named(result.target_label, result.target))}`,
-    ],
-    ["Score", withUnit(number(result.score, 4), unit)],
-  ];
-  if (result.steps && result.stage !== "preview") facts.push(["Steps", String(result.steps)]);
-  if (result.baseline) facts.push(["Baseline", result.baseline]);
-  if (result.layer) facts.push(["Layer", result.layer]);
-  if (completeness) {
-    const share = completeness.change
-      ? `, ${percent(Math.abs(completeness.delta / completeness.change))} of the change`
-      : "";
-    facts.push(["Gap", withUnit(signed(completeness.delta), unit) + share]);
-  }
-  const change = converged(result);
-  if (change) facts.push(["Converged?", change]);
-  return html`<h4>This map</h4>
-    ${list(facts)} ${result.stage === "final" ? nothing : html`<p class="hint">Not finished: ${result.stage}.</p>`}`;
+type Maybe = readonly [name: string, value: string | null | undefined];
+
+/** Those that have something to say. */
+export function told(rows: readonly Maybe[]): Fact[] {
+  return rows.filter((row): row is Fact => Boolean(row[1]));
 }
 
-function list(rows: readonly Fact[]): TemplateResult {
-  return html`<dl class="facts">${rows.map(([name, text]) => html`<dt>${name}</dt><dd dir="auto">${text}</dd>`)}</dl>`;
+/** What a result says of the question that it answers. */
+export function answered(result: Result, method: MethodInfo | undefined): Maybe[] {
+  const counted = result.steps && result.stage !== "preview";
+  return [
+    ["Explains", `${spaced(result.output)} of ${explainedClass(result)}`],
+    ["Score", withUnit(number(result.score, 4), result.unit)],
+    [method?.uses_steps === false ? "Samples" : "Steps", counted ? String(result.steps) : ""],
+    ["Baseline", result.baseline],
+    ["Layer", result.layer],
+  ];
+}
+
+function thisMap(result: Result, method: MethodInfo | undefined): TemplateResult {
+  const { completeness, unit, stage } = result;
+  const { delta, change } = completeness ?? { delta: 0, change: 0 };
+  const share = change ? `, ${percent(Math.abs(delta / change))} of the change` : "";
+  return html`<h4>This map</h4>
+    ${facts(
+      told([
+        ...answered(result, method),
+        ["Gap", completeness && withUnit(signed(delta), unit) + share],
+        ["Converged?", converged(result)],
+      ]),
+    )}
+    ${stage === "final" ? nothing : hint(`Not finished: ${stage}.`)}`;
 }

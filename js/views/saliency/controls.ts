@@ -1,18 +1,17 @@
 /** The top bar: what the active panel asks, and how. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { named } from "../../lib/format.js";
+import { named, words } from "../../lib/format.js";
 import { computed, react } from "../../lib/lifetime.js";
 import type { Control, Info, Output, Target } from "../../lib/wire.js";
 import { select } from "../../ui/choice.js";
 import { icons } from "../../ui/icons.js";
-import { mount } from "../../ui/mount.js";
-import { iconButton } from "../../ui/parts.js";
+import { make, mount } from "../../ui/mount.js";
+import { button, group, iconButton } from "../../ui/parts.js";
 import { type Choice, Picker } from "../../ui/picker.js";
 import { slider } from "../../ui/slider.js";
 import { Baselines } from "./baselines.js";
 import { mountCompare, sourcesControls } from "./compare.js";
-import { generated, words } from "./generated.js";
-import { make } from "./panel.js";
+import { generated } from "./generated.js";
 import { differences, isQuestion } from "./specs.js";
 import type { Store } from "./store.js";
 
@@ -32,10 +31,10 @@ export class Controls {
     this.#store = store;
     this.#baselines = new Baselines(store, life);
     this.#choices = computed(() => this.#classes());
-    const main = element.appendChild(make("div", "row main"));
-    const question = main.appendChild(make("fieldset", "question"));
-    mount(life, main.appendChild(make("div", "question")), () => sourcesControls(store));
-    mountCompare(main.appendChild(make("div", "compare")), store, life);
+    const main = make("div", "row main", element);
+    const question = make("fieldset", "question", main);
+    mount(life, make("div", "question", main), () => sourcesControls(store));
+    mountCompare(make("div", "compare", main), store, life);
     main.append(end);
     const target = make("div", "field target");
     const picker = new Picker(target, this.#target(), life);
@@ -43,8 +42,8 @@ export class Controls {
       picker.update(this.#target());
       return isQuestion(store.spec.value) ? this.#main(target) : nothing;
     });
-    mount(life, element.appendChild(make("div", "summary")), () => this.#summary());
-    const settings = element.appendChild(make("fieldset", "row settings"));
+    mount(life, make("div", "summary", element), () => this.#summary());
+    const settings = make("fieldset", "row settings", element);
     mount(life, settings, () => (isQuestion(store.spec.value) ? this.#settings() : nothing));
     react(life, () => {
       for (const part of [question, settings]) {
@@ -94,7 +93,7 @@ export class Controls {
     return select({
       label: "Model",
       testid: "model",
-      value: String(store.modelOf(panel)),
+      value: String(store.askedBy(panel).model),
       options: models.map(({ name }, i) => ({ value: String(i), label: name })),
       onChange: (value) => store.askModel(Number(value)),
     });
@@ -103,14 +102,10 @@ export class Controls {
   #images(count: number): TemplateResult {
     const index = this.#store.question.index.value;
     const go = (to: number) => this.#store.ask({ index: (to + count) % count });
-    return html`<div class="field" role="group" aria-label="Picture of the batch">
-      <span class="label">Picture</span>
-      <div class="stepper">
-        ${iconButton({ icon: icons.previous, label: "Previous picture", onClick: () => go(index - 1) })}
-        <span data-testid="index">${index + 1} of ${count}</span>
-        ${iconButton({ icon: icons.next, label: "Next picture", onClick: () => go(index + 1) })}
-      </div>
-    </div>`;
+    const content = html`${iconButton({ icon: icons.previous, label: "Previous picture", onClick: () => go(index - 1) })}
+      <span data-testid="index">${index + 1} of ${count}</span>
+      ${iconButton({ icon: icons.next, label: "Next picture", onClick: () => go(index + 1) })}`;
+    return group("Picture of the batch", "Picture", "stepper", content);
   }
 
   #target() {
@@ -143,9 +138,10 @@ export class Controls {
       </span>
       ${
         isQuestion(spec) && own.length
-          ? html`<button class="link" type="button" data-testid="reset-panel" ?disabled=${store.offline.value} @click=${() => store.resetPanel()}>
-            Reset to panel 1
-          </button>`
+          ? button("Reset to panel 1", "reset-panel", () => store.resetPanel(), {
+              look: "link",
+              disabled: store.offline.value,
+            })
           : nothing
       }`;
   }

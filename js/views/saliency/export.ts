@@ -75,7 +75,9 @@ function save(blob: Blob, name: string): void {
 
 export function viewCode(store: Store): string {
   const names = Object.keys(DEFAULTS) as (keyof Traits)[];
-  const traits = Object.fromEntries(names.map((name) => [name, store.traits[name].value])) as unknown as Traits;
+  const traits = Object.fromEntries(
+    names.map((name) => [name, store.traits[name].value]),
+  ) as unknown as Traits;
   // Nobody chose what a method brings along, nor the limits of others on the same scale.
   const method = store.info.value?.methods.find(({ key }) => key === traits.method);
   const usual = new Map(method?.controls.map((control) => [control.name, control.default]));

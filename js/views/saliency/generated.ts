@@ -1,5 +1,6 @@
 /** Controls made from what the kernel says about a parameter. */
 import type { TemplateResult } from "lit-html";
+import { words } from "../../lib/format.js";
 import type { Control } from "../../lib/wire.js";
 import { select } from "../../ui/choice.js";
 import { toggle } from "../../ui/parts.js";
@@ -34,10 +35,4 @@ export function generated(control: Control, value: unknown, wiring: Wiring): Tem
   const fine = step ?? (integer ? 1 : (max - low) / 100);
   const reset = typeof control.default === "number" ? control.default : undefined;
   return slider({ ...base, min: low, max, step: fine, log: log && low > 0, reset });
-}
-
-/** `gauss_legendre` as a person writes it. */
-export function words(name: string): string {
-  const text = name.replaceAll("_", " ");
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

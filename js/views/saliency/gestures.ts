@@ -1,6 +1,7 @@
 /** Zoom and pan, linked over all panels: nothing is sent before a gesture ends. */
 import { clamp } from "../../lib/format.js";
-import type { Store } from "./store.js";
+import { atEnd, listen } from "../../lib/lifetime.js";
+import type { Point, Store } from "./store.js";
 
 type Zoom = [number, number, number];
 
@@ -29,49 +30,48 @@ export function zoomAt([factor, x, y]: Zoom, ratio: number, at = { x: 0.5, y: 0.
 /** A hundredth of a pixel is enough, and keeps the saved state small. */
 const rounded = (zoom: Zoom) => zoom.map((value) => Math.round(value * 1e5) / 1e5) as Zoom;
 
+/** Where on an element the pointer is, as shares of its width and height. */
+export function placeOn(element: Element, event: MouseEvent): Point {
+  const box = element.getBoundingClientRect();
+  return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
+}
+
 export function listenZoom(view: HTMLElement, store: Store, life: AbortSignal): void {
-  const options = { signal: life };
   const { zoom } = store.traits;
-  const place = (event: MouseEvent) => {
-    const box = view.getBoundingClientRect();
-    return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
-  };
   let rest = 0;
-  life.addEventListener("abort", () => clearTimeout(rest), { once: true });
+  atEnd(life, () => clearTimeout(rest));
   const wheel = (event: WheelEvent) => {
     // The plain wheel scrolls the notebook. A pinch comes as a wheel with Ctrl.
     if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const pixels = event.deltaY * (event.deltaMode === 0 ? 1 : 24);
-    store.set({ zoom: zoomAt(zoom.value, 2 ** (-pixels / DOUBLE), place(event)) });
+    store.set({ zoom: zoomAt(zoom.value, 2 ** (-pixels / DOUBLE), placeOn(view, event)) });
     clearTimeout(rest);
     rest = window.setTimeout(() => store.commit({ zoom: rounded(zoom.value) }), REST);
   };
-  view.addEventListener("wheel", wheel, { ...options, passive: false });
-  view.addEventListener(
-    "dblclick",
-    () => store.tool.value === "look" && store.commit({ zoom: PLAIN }),
-    options,
-  );
+  listen(life, view, { wheel }, { passive: false });
 
-  let from: { x: number; y: number; zoom: Zoom } | null = null;
+  let from: (Point & { zoom: Zoom }) | null = null;
   const down = (event: PointerEvent) => {
     if (event.button !== 0 || zoom.value[0] === 1 || store.tool.value !== "look") return;
     view.setPointerCapture(event.pointerId);
-    from = { ...place(event), zoom: zoom.value };
+    from = { ...placeOn(view, event), zoom: zoom.value };
   };
   const move = (event: PointerEvent) => {
     if (!from) return;
     const [factor, x, y] = from.zoom;
-    const at = place(event);
+    const at = placeOn(view, event);
     store.set({ zoom: inside([factor, x - (at.x - from.x) / factor, y - (at.y - from.y) / factor]) });
   };
   const up = () => {
     if (from && from.zoom !== zoom.value) store.commit({ zoom: rounded(zoom.value) });
     from = null;
   };
-  view.addEventListener("pointerdown", down, options);
-  view.addEventListener("pointermove", move, options);
-  view.addEventListener("pointerup", up, options);
-  view.addEventListener("pointercancel", up, options);
+  listen(life, view, {
+    dblclick: () => store.tool.value === "look" && store.commit({ zoom: PLAIN }),
+    pointerdown: down,
+    pointermove: move,
+    pointerup: up,
+    pointercancel: up,
+  });
 }

@@ -3,6 +3,7 @@ import { batch, react } from "../../lib/lifetime.js";
 import { watchShade } from "../../lib/theme.js";
 import type { Drawable, Info, Luts, State, Traits } from "../../lib/wire.js";
 import { type DialogProps, mountDialog } from "../../ui/dialog.js";
+import { make } from "../../ui/mount.js";
 import { cardBox } from "./card.js";
 import { Controls } from "./controls.js";
 import { codeBox } from "./export.js";
@@ -82,20 +83,20 @@ export class SaliencyView {
     Object.assign(root.dataset, { testid: "explorer", lmSuppressShortcuts: "true" });
 
     const shell = new Shell(store.said, life);
-    const top = part(root, "header", "top");
-    const tools = part(top, "div", "toolbar");
+    const top = make("header", "top", root);
+    const tools = make("div", "toolbar", top);
     new Controls(top, store, tools, life);
     mountToolbar(tools, root, store, shell, life);
-    mountError(part(root, "div", "problem"), store, life);
-    const body = part(root, "div", "body");
-    const centre = part(body, "div", "centre");
-    new Pictures(part(centre, "div", "panels"), store, root, life);
-    mountWarning(part(centre, "p", "warning"), store, life);
-    const path = new Path(part(centre, "div", "below"), store, life);
-    const inspector = part(body, "aside", "inspector");
+    mountError(make("div", "problem", root), store, life);
+    const body = make("div", "body", root);
+    const centre = make("div", "centre", body);
+    new Pictures(make("div", "panels", centre), store, root, life);
+    mountWarning(make("p", "warning", centre), store, life);
+    const path = new Path(make("div", "below", centre), store, life);
+    const inspector = make("aside", "inspector", body);
     mountInspector(inspector, store, life);
-    mountGuide(part(body, "aside", "guide"), root, store, life);
-    mountStatus(part(root, "footer", "status"), store, shell, life);
+    mountGuide(make("aside", "guide", body), root, store, life);
+    mountStatus(make("footer", "status", root), store, shell, life);
     mountDialog(
       life,
       root,
@@ -124,11 +125,4 @@ function boxOf(store: Store, shell: Shell): DialogProps | null {
   if (box === "help") return helpBox(store, shell);
   if (box === "card") return cardBox(store);
   return box === "code" ? codeBox(store) : null;
-}
-
-function part(parent: HTMLElement, tag: string, name: string): HTMLElement {
-  const element = document.createElement(tag);
-  element.className = name;
-  parent.append(element);
-  return element;
 }

@@ -1,12 +1,13 @@
 /** The side panel: how the map is shown, what lies in the region, what the model says, and what to keep in mind. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { named, number, seconds, shorten } from "../../lib/format.js";
+import { seconds, spaced } from "../../lib/format.js";
 import type { Luts, Overlay, Params, Region, Result, Sign } from "../../lib/wire.js";
 import { LUT_SIZE } from "../../render/recolour.js";
 import { type Option, segmented } from "../../ui/choice.js";
-import { mount } from "../../ui/mount.js";
-import { collapsible } from "../../ui/parts.js";
+import { make, mount } from "../../ui/mount.js";
+import { collapsible, type Fact, facts } from "../../ui/parts.js";
 import { slider } from "../../ui/slider.js";
+import { answered, told } from "./card.js";
 import { questionOf } from "./occlude.js";
 import { mountRegion } from "./region.js";
 import { scaleControls } from "./scaling.js";
@@ -32,8 +33,7 @@ const MOST_SMOOTHING = 20;
 /** Each section keeps itself up to date: numbers that follow the hand do not touch the others. */
 export function mountInspector(element: HTMLElement, store: Store, life: AbortSignal): void {
   const section = (title: string) => {
-    const part = document.createElement("div");
-    element.append(part);
+    const part = make("div", "", element);
     mount(life, part, () => collapsible(title, nothing));
     return part.querySelector(".section") as HTMLElement;
   };
@@ -102,7 +102,7 @@ function peek(store: Store): TemplateResult {
     type="button"
     class="button peek"
     data-testid="peek"
-    aria-pressed=${store.peeking.value ? "true" : "false"}
+    aria-pressed=${store.peeking.value}
     @pointerdown=${(event: PointerEvent) => event.button === 0 && show(true)}
     @pointerup=${() => show(false)}
     @pointercancel=${() => show(false)}
@@ -124,7 +124,7 @@ function colours(store: Store): TemplateResult | typeof nothing {
   const options = names.map((name) => ({
     value: name,
     label: "",
-    title: name.replaceAll("_", " "),
+    title: spaced(name),
     testid: `colormap-${name}`,
     strip: gradient(luts, name),
   }));
@@ -133,7 +133,7 @@ function colours(store: Store): TemplateResult | typeof nothing {
     <span class="label" aria-hidden="true">Colours</span>
     <div>
       ${segmented({ label: "Colours", testid: "colormap", value, options, onChange }, "strips")}
-      <span class="hint" aria-hidden="true">${value.replaceAll("_", " ")}</span>
+      <span class="hint" aria-hidden="true">${spaced(value)}</span>
     </div>
   </div>`;
 }
@@ -159,37 +159,26 @@ function about(store: Store): TemplateResult {
   const result = store.drawable.value?.result;
   const notes = result?.notes ?? [];
   return html`${notes.length ? html`<ul class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>` : nothing}
-    <dl>
-      ${facts(store, result).map(([name, value]) => html`<dt>${name}</dt><dd dir="auto">${value}</dd>`)}
-    </dl>`;
+    ${facts(factsHere(store, result))}`;
 }
 
-function facts(store: Store, result: Result | undefined): [string, string][] {
-  const info = store.info.value;
+function factsHere(store: Store, result: Result | undefined): Fact[] {
   const question = questionOf(store, store.active.value);
   // A map made of others has no question of its own; its facts are theirs.
   if (!question) return result ? [["Made of", result.title]] : [];
-  const found: [string, string][] = [];
-  const add = (name: string, value: string | null | undefined) => value && found.push([name, value]);
-  const method = info?.methods.find(({ key }) => key === result?.method);
-  if (result) {
-    const label = shorten(named(result.target_label, result.target));
-    add("Explains", `${result.output.replaceAll("_", " ")} of ${label}`);
-    add("Score", number(result.score, 4));
-    if (result.steps && result.stage !== "preview")
-      add(method?.uses_steps ? "Steps" : "Samples", String(result.steps));
-    add("Baseline", result.baseline);
-    add("Seed", seeds(question.params, method?.uses_baseline ? question.baseline : null));
-    add("Layer", result.layer);
-    add("Grid", result.grid && `${result.grid[0]} \u00d7 ${result.grid[1]}, enlarged`);
-  }
+  const method = store.methodOf(result?.method ?? "");
+  const model = store.info.value?.models[result?.model ?? question.model];
   const { occlusion } = question;
-  if (occlusion) add("Occluded", `${place(occlusion.region)}, filled with ${occlusion.fill.kind}`);
-  const model = info?.models[result?.model ?? question.model];
-  add("Model", model && `${model.name} on ${model.device}`);
-  add("Input", model?.preprocessing);
-  if (result) add("Took", seconds(result.seconds));
-  return found;
+  const { grid } = result ?? {};
+  return told([
+    ...(result ? answered(result, method) : []),
+    ["Seed", result && seeds(question.params, method?.uses_baseline ? question.baseline : null)],
+    ["Grid", grid && `${grid[0]} \u00d7 ${grid[1]}, enlarged`],
+    ["Occluded", occlusion && `${place(occlusion.region)}, filled with ${occlusion.fill.kind}`],
+    ["Model", model && `${model.name} on ${model.device}`],
+    ["Input", model?.preprocessing],
+    ["Took", result && seconds(result.seconds)],
+  ]);
 }
 
 /** Of the method and of the baseline, where they draw random numbers. */

@@ -193,6 +193,10 @@ export function listenKeys(
     entry.run(hand, key);
   };
   const options = { signal: life };
+  // Jupyter's shortcuts ask the element in focus, and Notebook 7 does so before the key comes here.
+  const mark = ({ target }: FocusEvent) =>
+    (target as Element).setAttribute("data-lm-suppress-shortcuts", "true");
+  root.addEventListener("focusin", mark, options);
   root.addEventListener("keydown", press, options);
   root.addEventListener("keyup", lift, options);
   root.addEventListener("focusout", lift, options);

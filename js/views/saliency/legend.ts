@@ -6,19 +6,17 @@ import { oneSided, paintBar } from "../../render/bar.js";
 import { Surface } from "../../render/canvas.js";
 import { applySign, LUT_SIZE } from "../../render/recolour.js";
 import { EACH } from "../../render/scale.js";
-import { mount } from "../../ui/mount.js";
-import { make } from "./panel.js";
+import { make, mount } from "../../ui/mount.js";
 import { isSigned, said, underCursor } from "./readout.js";
 import type { Slot, Store } from "./store.js";
 
 export function mountLegend(element: HTMLElement, slot: Slot, store: Store, life: AbortSignal): void {
-  const canvas = document.createElement("canvas");
-  canvas.className = "bar";
-  canvas.setAttribute("aria-hidden", "true");
-  const [scale, needle, text] = [make("div", "scale-bar"), make("i", "needle"), make("div", "")];
   element.classList.add("legend");
-  scale.append(canvas, needle);
-  element.append(scale, text);
+  const scale = make("div", "scale-bar", element);
+  const canvas = make("canvas", "bar", scale);
+  canvas.setAttribute("aria-hidden", "true");
+  const needle = make("i", "needle", scale);
+  const text = make("div", "", element);
   const surface = new Surface(canvas);
   react(life, () => {
     canvas.hidden = slot.drawable.value === null;

@@ -1,16 +1,16 @@
 /** One map panel: what it draws, and what is written around it. */
-import { react } from "../../lib/lifetime.js";
+import { lifeWithin, listen, react } from "../../lib/lifetime.js";
 import { Surface } from "../../render/canvas.js";
 import { paintInput } from "../../render/path.js";
 import { Recolour } from "../../render/recolour.js";
 import { Smoother } from "../../render/smooth.js";
-import { mount } from "../../ui/mount.js";
+import { make, mount } from "../../ui/mount.js";
 import { badge, caption, trouble } from "./caption.js";
 import { Contour } from "./contour.js";
 import { same } from "./input.js";
 import { mountLegend } from "./legend.js";
 import { mountOutline } from "./outline.js";
-import { make, Panel } from "./panel.js";
+import { Panel } from "./panel.js";
 import { isSigned } from "./readout.js";
 import type { MapSlot } from "./slots.js";
 import type { Store } from "./store.js";
@@ -18,7 +18,7 @@ import type { Store } from "./store.js";
 export class MapPicture {
   readonly element: HTMLElement;
   readonly life: AbortSignal;
-  readonly #own = new AbortController();
+  readonly #own: AbortController;
   readonly #surface: Surface;
   readonly #recolour = new Recolour();
   readonly #smoother = new Smoother();
@@ -30,8 +30,8 @@ export class MapPicture {
     readonly slot: MapSlot,
     life: AbortSignal,
   ) {
+    this.#own = lifeWithin(life);
     this.life = this.#own.signal;
-    life.addEventListener("abort", () => this.#own.abort(), { signal: this.life });
     const { index } = slot;
     const props = {
       testid: index ? `panel-map-${index}` : "panel-map",
@@ -44,7 +44,7 @@ export class MapPicture {
     this.#contour = new Contour(panel.stage);
     mount(this.life, panel.caption, () => caption(slot, store));
     mount(this.life, panel.badge, () => badge(slot));
-    mount(this.life, panel.view.appendChild(make("div", "troubles")), () => trouble(slot, store));
+    mount(this.life, make("div", "troubles", panel.view), () => trouble(slot, store));
     mountLegend(panel.footer, slot, store, this.life);
     mountOutline(panel, store, this.life);
     this.#activate();
@@ -64,8 +64,7 @@ export class MapPicture {
       if (!strokes && !target.closest("[data-removes]") && store.active.peek() !== slot.index)
         store.commit({ panel: slot.index });
     };
-    element.addEventListener("pointerdown", activate, { signal: life });
-    element.addEventListener("focusin", activate, { signal: life });
+    listen(life, element, { pointerdown: activate, focusin: activate });
     react(life, () => {
       const marked = store.slots.value.length > 1 && store.active.value === slot.index;
       element.toggleAttribute("data-active", marked);

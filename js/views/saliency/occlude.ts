@@ -1,10 +1,11 @@
 /** What the score does without the region: the same question about a picture in which it is covered. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { named, number, percent, shorten } from "../../lib/format.js";
+import { explainedClass, number, percent, spaced } from "../../lib/format.js";
 import { equal } from "../../lib/history.js";
 import { react, type Signal, signal } from "../../lib/lifetime.js";
 import { MOST_PANELS, type Question, type Result } from "../../lib/wire.js";
 import { select } from "../../ui/choice.js";
+import { button, hint } from "../../ui/parts.js";
 import { fillOf, fills } from "./paint.js";
 import { isQuestion } from "./specs.js";
 import type { Store } from "./store.js";
@@ -46,18 +47,7 @@ export class Occlusion {
     return html`<div class="occlude" role="group" aria-label="Occlusion">
       ${region ? this.#ask() : nothing}
       <div aria-live="polite">${this.#outcome()}</div>
-      ${
-        occluded
-          ? html`<button
-            type="button"
-            class="button"
-            data-testid="occlude-remove"
-            @click=${() => store.ask({ occlusion: null })}
-          >
-            Remove occlusion
-          </button>`
-          : nothing
-      }
+      ${occluded ? button("Remove occlusion", "occlude-remove", () => store.ask({ occlusion: null })) : nothing}
     </div>`;
   }
 
@@ -68,7 +58,7 @@ export class Occlusion {
     const kind = this.#fill.value || (kinds.includes("blur") ? "blur" : (kinds[0] ?? ""));
     const question = questionOf(store, store.active.value);
     const full = store.traits.compare.value.length + 1 >= MOST_PANELS;
-    const why = question ? "" : "This panel is made of others: choose one with a question of its own.";
+    const disabled = !question || !kind;
     return html`${select({
       label: "Fill",
       testid: "occlude-fill",
@@ -79,27 +69,15 @@ export class Occlusion {
       },
     })}
       <div class="buttons">
-        <button
-          type="button"
-          class="button"
-          data-testid="occlude"
-          ?disabled=${!question || !kind}
-          @click=${() => store.ask({ occlusion: this.#occlusion(kind) })}
-        >
-          Occlude and re-run
-        </button>
-        <button
-          type="button"
-          class="button"
-          data-testid="occlude-compare"
-          title=${full ? `There is no room for more than ${MOST_PANELS} panels` : "Beside the whole picture, in a panel of its own"}
-          ?disabled=${!question || !kind || full}
-          @click=${() => this.#compare(kind)}
-        >
-          Compare with occluded
-        </button>
+        ${button("Occlude and re-run", "occlude", () => store.ask({ occlusion: this.#occlusion(kind) }), { disabled })}
+        ${button("Compare with occluded", "occlude-compare", () => this.#compare(kind), {
+          title: full
+            ? `There is no room for more than ${MOST_PANELS} panels`
+            : "Beside the whole picture, in a panel of its own",
+          disabled: disabled || full,
+        })}
       </div>
-      ${why ? html`<p class="hint">${why}</p>` : nothing}`;
+      ${question ? nothing : hint("This panel is made of others: choose one with a question of its own.")}`;
   }
 
   #occlusion(kind: string): Question["occlusion"] {
@@ -117,11 +95,9 @@ export class Occlusion {
     const effect = this.#effect.value;
     if (!effect) return nothing;
     const { before, after } = effect;
-    const { output, target, target_label } = after;
-    const label = shorten(named(target_label, target), 60);
     const share = before ? (after.score - before) / Math.abs(before) : null;
     return html`<p class="outcome" data-testid="occlude-outcome">
-      <span class="label">${output.replaceAll("_", " ")} of <bdi>${label}</bdi></span>
+      <span class="label">${spaced(after.output)} of <bdi>${explainedClass(after, 60)}</bdi></span>
       <b>${before === null ? nothing : html`${number(before)} \u2192 `}${number(after.score)}</b>
       ${share === null ? "with the region covered" : html`<span class="label">${share > 0 ? "+" : ""}${percent(share)}</span>`}
     </p>`;
@@ -130,7 +106,6 @@ export class Occlusion {
   /** Notes which panel's score is of the whole picture, and finds the two to be told. */
   #look(): void {
     const { slots, active } = this.store;
-    const told: (Effect | null)[] = [];
     const results = slots.value.map(({ index, state, drawable }) => {
       const asked = this.#note(index, state.value.job);
       const result = drawable.value?.result;
@@ -138,10 +113,10 @@ export class Occlusion {
       if (!asked.question.occlusion) this.#whole.set(key(result, asked), result.score);
       return { asked, result };
     });
-    for (const found of results) {
-      const before = found && this.#whole.get(key(found.result, found.asked));
-      told.push(found?.asked.question.occlusion ? { before: before ?? null, after: found.result } : null);
-    }
+    const told = results.map((found): Effect | null => {
+      if (!found?.asked.question.occlusion) return null;
+      return { before: this.#whole.get(key(found.result, found.asked)) ?? null, after: found.result };
+    });
     // A whole picture tells of the panel beside it that asks the same with the region covered.
     const here = questionOf(this.store, active.value);
     const beside = told.findIndex(
@@ -151,18 +126,13 @@ export class Occlusion {
   }
 
   #note(panel: number, job: number): Asked | null {
-    const question = questionOf(this.store, panel);
-    if (!question) {
-      this.#asked[panel] = null;
-      return null;
-    }
-    const { occlusion, target, output, index } = question;
-    const own = { question: { occlusion, target, output, index }, model: this.store.modelOf(panel) };
+    const asks = questionOf(this.store, panel);
+    if (!asks) return (this.#asked[panel] = null);
+    const { occlusion, target, output, index, model } = asks;
+    const question = { occlusion, target, output, index };
     const before = this.#asked[panel];
-    const same = before && before.model === own.model && equal(before.question, own.question);
-    const asked = same ? before : { ...own, since: before ? job : -1 };
-    this.#asked[panel] = asked;
-    return asked;
+    if (before && before.model === model && equal(before.question, question)) return before;
+    return (this.#asked[panel] = { question, model, since: before ? job : -1 });
   }
 }
 
@@ -176,20 +146,7 @@ function twins(whole: Question, other: Question | null): boolean {
 
 /** What a panel asks; `null` for one that is made of others. */
 export function questionOf(store: Store, panel: number): (Question & { model: number }) | null {
-  const spec = panel ? store.traits.compare.value[panel - 1] : {};
-  if (!spec || !isQuestion(spec)) return null;
-  const { method, params, n_steps, baseline, target, output, layer, index, occlusion } = store.traits;
-  const lead = {
-    method: method.value,
-    params: params.value,
-    n_steps: n_steps.value,
-    baseline: baseline.value,
-    target: target.value,
-    output: output.value,
-    layer: layer.value,
-    index: index.value,
-    occlusion: occlusion.value,
-  };
-  const own = "method" in spec && !("params" in spec) ? { params: {} } : {};
-  return { ...lead, ...own, model: 0, ...spec };
+  const { compare } = store.traits;
+  const there = panel <= compare.value.length;
+  return there && isQuestion(compare.value[panel - 1] ?? null) ? store.askedBy(panel) : null;
 }

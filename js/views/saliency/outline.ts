@@ -1,20 +1,16 @@
 /** The region over a picture: its border, a veil over the rest, and the hand that draws it. */
 import { html, svg } from "lit-html";
 import { Brush, middle, moved, rectBetween, resized } from "../../lib/brush.js";
-import { perFrame, react, signal } from "../../lib/lifetime.js";
+import { ARROWS, isShortcut } from "../../lib/keys.js";
+import { listen, perFrame, react, signal } from "../../lib/lifetime.js";
 import { maskOf, outlineOf, type Size } from "../../lib/region.js";
 import type { Region } from "../../lib/wire.js";
-import { mount } from "../../ui/mount.js";
+import { make, mount } from "../../ui/mount.js";
+import { placeOn } from "./gestures.js";
 import { isPainting, paintBaseline } from "./paint.js";
 import type { Panel } from "./panel.js";
 import type { Point, Store } from "./store.js";
 
-const ARROWS: Record<string, [number, number]> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
 /** What one press of an arrow moves: a hundredth of the side. */
 const PRESS = 0.01;
 /** A press that moves less than this many pixels of the screen draws no rectangle. */
@@ -27,15 +23,14 @@ const HOWTO = {
 };
 
 export function mountOutline(panel: Panel, store: Store, life: AbortSignal): void {
-  const layer = document.createElement("div");
-  layer.className = "outline";
+  const layer = make("div", "outline", panel.stage);
   layer.setAttribute("aria-hidden", "true");
-  panel.stage.append(layer);
   const hovered = signal(false);
   const { view } = panel;
-  const options = { signal: life };
-  view.addEventListener("pointerenter", () => (hovered.value = true), options);
-  view.addEventListener("pointerleave", () => (hovered.value = false), options);
+  const hover = ({ type }: Event) => {
+    hovered.value = type === "pointerenter";
+  };
+  listen(life, view, { pointerenter: hover, pointerleave: hover });
   mount(life, layer, () => {
     const shown = !store.peeking.value;
     const region = store.traits.region.value;
@@ -128,21 +123,21 @@ class Hand {
     life: AbortSignal,
   ) {
     this.#show = perFrame(life, () => this.#draft());
-    const { view } = panel;
-    const options = { signal: life };
-    view.addEventListener("pointerdown", (event) => this.#down(event), options);
-    view.addEventListener("pointermove", (event) => this.#move(event), options);
-    view.addEventListener("pointerup", (event) => this.#up(event), options);
-    view.addEventListener("pointercancel", () => this.#giveUp(), options);
+    const settle = () => this.#settle();
+    listen(life, panel.view, {
+      pointerdown: (event) => this.#down(event),
+      pointermove: (event) => this.#move(event),
+      pointerup: (event) => this.#up(event),
+      pointercancel: () => this.#giveUp(),
+      keyup: settle,
+      focusout: settle,
+    });
     // Before the keys that read single pixels.
-    view.addEventListener("keydown", (event) => this.#key(event), { signal: life, capture: true });
-    view.addEventListener("keyup", () => this.#settle(), options);
-    view.addEventListener("focusout", () => this.#settle(), options);
+    listen(life, panel.view, { keydown: (event) => this.#key(event) }, { capture: true });
   }
 
   #place(event: PointerEvent): Point {
-    const box = this.panel.canvas.getBoundingClientRect();
-    return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
+    return placeOn(this.panel.canvas, event);
   }
 
   #down(event: PointerEvent): void {
@@ -205,7 +200,7 @@ class Hand {
 
   #key(event: KeyboardEvent): void {
     const { store } = this;
-    if (store.tool.value === "look" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (store.tool.value === "look" || isShortcut(event)) return;
     if (event.key === "Escape") {
       if (this.#stroke) this.#giveUp();
       else store.tool.value = "look";
@@ -220,7 +215,7 @@ class Hand {
     event.stopImmediatePropagation();
   }
 
-  #push([dx, dy]: [number, number], resize: boolean): void {
+  #push([dx, dy]: readonly [number, number], resize: boolean): void {
     const { store } = this;
     const size = leadSize(store);
     const region = store.traits.region.value;

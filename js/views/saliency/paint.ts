@@ -2,9 +2,9 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { equal } from "../../lib/history.js";
 import { react } from "../../lib/lifetime.js";
-import type { Baseline, Control, Info, Region } from "../../lib/wire.js";
+import type { Baseline, BaselineInfo, Control, Info, Region } from "../../lib/wire.js";
 import { type Option, select } from "../../ui/choice.js";
-import { toggle } from "../../ui/parts.js";
+import { button, toggle } from "../../ui/parts.js";
 import { slider } from "../../ui/slider.js";
 import type { Store } from "./store.js";
 
@@ -18,9 +18,13 @@ export function fills(info: Info | null): Option<string>[] {
   return plain.map(({ kind, title }) => ({ value: kind, label: title }));
 }
 
+export function baselineInfo(info: Info | null, kind: string | undefined): BaselineInfo | undefined {
+  return info?.baselines.find((known) => known.kind === kind);
+}
+
 /** A baseline of this kind as the menu starts it. */
 export function fillOf(info: Info | null, kind: string): Baseline {
-  const controls = info?.baselines.find((known) => known.kind === kind)?.controls ?? [];
+  const controls = baselineInfo(info, kind)?.controls ?? [];
   return { kind, ...Object.fromEntries(controls.map((control) => [control.name, control.default])) };
 }
 
@@ -91,14 +95,7 @@ export function paintedSettings(store: Store): TemplateResult | typeof nothing {
     })}
     ${
       !isPainting(store) && present && !equal(present, region)
-        ? html`<button
-          type="button"
-          class="button"
-          data-testid="painted-take"
-          @click=${() => paintBaseline(store, present)}
-        >
-          Take the present region
-        </button>`
+        ? button("Take the present region", "painted-take", () => paintBaseline(store, present))
         : nothing
     }
     <p class="hint painted">
@@ -123,7 +120,7 @@ function part(
   const info = store.info.value;
   const known = options.some((option) => option.value === (value?.kind ?? PICTURE));
   const shown = known || !value ? options : [...options, { value: value.kind, label: value.kind }];
-  const controls = info?.baselines.find(({ kind }) => kind === value?.kind)?.controls ?? [];
+  const controls = baselineInfo(info, value?.kind)?.controls ?? [];
   return html`${select({
     label,
     testid,

@@ -1,7 +1,9 @@
 /** One picture: caption, canvas, the mark of the linked cursor. It walks by pointer and by arrow keys. */
 import { clamp } from "../../lib/format.js";
-import { react, watchWidth } from "../../lib/lifetime.js";
-import { listenZoom } from "./gestures.js";
+import { ARROWS, isShortcut } from "../../lib/keys.js";
+import { listen, react, watchWidth } from "../../lib/lifetime.js";
+import { make } from "../../ui/mount.js";
+import { listenZoom, placeOn } from "./gestures.js";
 import type { Slot, Store } from "./store.js";
 
 export interface PanelProps {
@@ -11,18 +13,12 @@ export interface PanelProps {
   slot(): Slot;
 }
 
-const STEP: Record<string, [number, number]> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
 /** CSS pixels of a picture's pixel from which on it is shown as a square. */
 const VISIBLE = 3;
 
 export class Panel {
   readonly element = make("section", "panel");
-  readonly canvas = make("canvas", "");
+  readonly canvas = make("canvas");
   readonly caption = make("header", "caption");
   readonly badge = make("div", "badges");
   readonly footer = make("footer", "footer");
@@ -46,10 +42,13 @@ export class Panel {
 
     view.tabIndex = 0;
     view.setAttribute("role", "group");
-    const options = { signal: life };
-    view.addEventListener("pointermove", (event) => this.#point(event), options);
-    view.addEventListener("pointerleave", () => this.#leave(), options);
-    view.addEventListener("keydown", (event) => this.#walk(event), options);
+    listen(life, view, {
+      pointermove: (event) => this.#point(event),
+      pointerleave: () => {
+        store.cursor.value = null;
+      },
+      keydown: (event) => this.#walk(event),
+    });
     listenZoom(view, store, life);
     react(life, () => this.#describe());
     react(life, () => this.#showMark());
@@ -94,21 +93,14 @@ export class Panel {
   }
 
   #point(event: PointerEvent): void {
-    const box = this.canvas.getBoundingClientRect();
-    if (!box.width) return;
+    const { x, y } = placeOn(this.canvas, event);
     const { width, height } = this.#size;
-    const x = Math.floor(((event.clientX - box.left) / box.width) * width);
-    const y = Math.floor(((event.clientY - box.top) / box.height) * height);
-    this.#move(x, y);
-  }
-
-  #leave(): void {
-    this.store.cursor.value = null;
+    if (Number.isFinite(x)) this.#move(Math.floor(x * width), Math.floor(y * height));
   }
 
   #walk(event: KeyboardEvent): void {
-    const step = STEP[event.key];
-    if (!this.#drawable || !step || event.ctrlKey || event.metaKey || event.altKey) return;
+    const step = ARROWS[event.key];
+    if (!this.#drawable || !step || isShortcut(event)) return;
     event.preventDefault();
     const { width, height } = this.#size;
     const size = event.shiftKey ? 10 : 1;
@@ -142,10 +134,4 @@ export class Panel {
     style.setProperty("--w", String(1 / width));
     style.setProperty("--h", String(1 / height));
   }
-}
-
-export function make<K extends keyof HTMLElementTagNameMap>(tag: K, name: string): HTMLElementTagNameMap[K] {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  return element;
 }

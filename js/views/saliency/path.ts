@@ -3,8 +3,8 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { react, watchWidth } from "../../lib/lifetime.js";
 import { converged, explained } from "../../lib/sentence.js";
 import { icons } from "../../ui/icons.js";
-import { mount } from "../../ui/mount.js";
-import { iconButton } from "../../ui/parts.js";
+import { make, mount } from "../../ui/mount.js";
+import { button, iconButton } from "../../ui/parts.js";
 import { slider } from "../../ui/slider.js";
 import { mountAlong } from "./along.js";
 import { Curves, margins } from "./curves.js";
@@ -16,12 +16,12 @@ export class Path {
 
   constructor(element: HTMLElement, store: Store, life: AbortSignal) {
     this.player = new Player(store, element, life);
-    const block = element.appendChild(div("path"));
-    mountAlong(block.appendChild(div("along")), store, life);
-    const scrub = block.appendChild(div("scrub"));
-    const chart = block.appendChild(div("curves"));
+    const block = make("div", "path", element);
+    mountAlong(make("div", "along", block), store, life);
+    const scrub = make("div", "scrub", block);
+    const chart = make("div", "curves", block);
     const curves = new Curves(chart, store, life);
-    const words = element.appendChild(div("words"));
+    const words = make("div", "words", element);
     react(life, () => {
       // While a path is computed its place is kept, so that nothing jumps when it comes.
       const coming = Boolean(store.method.value?.path && store.running.value);
@@ -71,26 +71,13 @@ export class Path {
 function sentence(store: Store): TemplateResult | typeof nothing {
   const result = store.drawable.value?.result;
   if (!result || (!result.completeness && !result.can_refine)) return nothing;
-  const busy = store.running.value;
   return html`<p class="sentence" data-testid="sentence">${explained(result)} ${converged(result)}</p>
     ${
       result.can_refine
-        ? html`<button
-          class="button"
-          type="button"
-          data-testid="refine"
-          title="Compute with twice the steps, keeping what is there"
-          ?disabled=${busy || store.offline.value}
-          @click=${() => store.request("refine", { panel: store.active.value })}
-        >
-          Refine \u00d72
-        </button>`
+        ? button("Refine \u00d72", "refine", () => store.request("refine", { panel: store.active.value }), {
+            title: "Compute with twice the steps, keeping what is there",
+            disabled: store.running.value || store.offline.value,
+          })
         : nothing
     }`;
-}
-
-function div(name: string): HTMLElement {
-  const element = document.createElement("div");
-  element.className = name;
-  return element;
 }

@@ -1,5 +1,5 @@
 /** The input and the map panels: what is there, in how many columns, and when it is drawn. */
-import { perFrame, react, untracked, watchWidth } from "../../lib/lifetime.js";
+import { atEnd, perFrame, react, untracked, watchWidth } from "../../lib/lifetime.js";
 import { InputPicture } from "./input.js";
 import { MapPicture } from "./map.js";
 import type { Store } from "./store.js";
@@ -50,7 +50,7 @@ export class Pictures {
       element.dataset.tool = store.tool.value;
       element.toggleAttribute("data-several", store.slots.value.length > 1);
     });
-    life.addEventListener("abort", () => clearTimeout(this.#rest), { once: true });
+    atEnd(life, () => clearTimeout(this.#rest));
     this.#layout();
   }
 

@@ -1,4 +1,4 @@
-import { react } from "../../lib/lifetime.js";
+import { atEnd, react } from "../../lib/lifetime.js";
 import type { Store } from "./store.js";
 
 /** Milliseconds from baseline to input: slow enough to see a part of the map grow. */
@@ -17,7 +17,7 @@ export class Player {
   ) {
     const stop = () => this.pause();
     document.addEventListener("visibilitychange", () => document.hidden && stop(), { signal: life });
-    life.addEventListener("abort", stop, { once: true });
+    atEnd(life, stop);
     react(life, () => {
       if (!store.walks.value) store.playing.value = false;
     });

@@ -1,11 +1,12 @@
 /** The side panel's part about the region: the tools, what the region holds, what to do with it. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { number, onGrid, percent, shorten, signed, withUnit } from "../../lib/format.js";
+import { number, onGrid, percent, shorten, signed, spaced, withUnit } from "../../lib/format.js";
 import { maskOf } from "../../lib/region.js";
 import type { Region } from "../../lib/wire.js";
 import { type RegionStats, regionStats } from "../../render/region.js";
 import { type Option, segmented } from "../../ui/choice.js";
-import { mount } from "../../ui/mount.js";
+import { make, mount } from "../../ui/mount.js";
+import { button, hint } from "../../ui/parts.js";
 import { slider } from "../../ui/slider.js";
 import { Occlusion } from "./occlude.js";
 import { leadSize } from "./outline.js";
@@ -33,12 +34,7 @@ const HINTS: Record<Tool, string> = {
 export function mountRegion(element: HTMLElement, store: Store, life: AbortSignal): void {
   const occlusion = new Occlusion(store, life);
   watchPainting(store, life);
-  const [tools, numbers, acts] = ["tools", "numbers", "acts"].map((name) => {
-    const part = document.createElement("div");
-    part.className = name;
-    element.append(part);
-    return part;
-  });
+  const [tools, numbers, acts] = ["tools", "numbers", "acts"].map((name) => make("div", name, element));
   mount(life, tools, () => choose(store));
   const masks = new Masks(store);
   mount(life, numbers, () => readout(store, masks));
@@ -58,7 +54,7 @@ function choose(store: Store): TemplateResult {
     },
   })}
     ${tool === "brush" || tool === "eraser" ? brush(store) : nothing}
-    ${region && tool === "look" ? nothing : html`<p class="hint">${HINTS[tool]}</p>`}`;
+    ${region && tool === "look" ? nothing : hint(HINTS[tool])}`;
 }
 
 function brush(store: Store): TemplateResult {
@@ -87,22 +83,15 @@ function readout(store: Store, masks: Masks): TemplateResult | typeof nothing {
   const others = slots.value.filter((other) => other !== slot.value);
   return html`<div data-testid="region-numbers">${facts(store, slot.value, masks)}</div>
     ${others.length ? html`<ul class="others">${others.map((other) => line(store, other, masks))}</ul>` : nothing}
-    <button
-      type="button"
-      class="button"
-      data-testid="region-clear"
-      @click=${() => {
-        store.commit({ region: null });
-        store.said.value = "Region removed";
-      }}
-    >
-      Clear the region
-    </button>`;
+    ${button("Clear the region", "region-clear", () => {
+      store.commit({ region: null });
+      store.said.value = "Region removed";
+    })}`;
 }
 
 function facts(store: Store, slot: Slot, masks: Masks): TemplateResult {
   const stats = statsOf(store, slot, masks);
-  if (!stats) return html`<p class="hint">This panel has no map yet.</p>`;
+  if (!stats) return hint("This panel has no map yet.");
   const { sum, ofChange, area, density } = stats;
   const result = slot.drawable.value?.result;
   return html`<dl>
@@ -110,7 +99,7 @@ function facts(store: Store, slot: Slot, masks: Masks): TemplateResult {
     <dd data-testid="region-sum" data-value=${sum}>${withUnit(signed(sum), slot.own.value.unit)}${soFar(store, slot)}</dd>
     <dt>Share</dt>
     <dd data-testid="region-share" data-value=${ofChange ?? ""}>
-      ${ofChange === null ? whyNoShare(store, slot) : `${percent(ofChange)} of the change in ${result?.output.replaceAll("_", " ")}`}
+      ${ofChange === null ? whyNoShare(store, slot) : `${percent(ofChange)} of the change in ${spaced(result?.output ?? "")}`}
     </dd>
     <dt>Area</dt>
     <dd data-testid="region-area" data-value=${area}>${percent(area)} of the picture</dd>

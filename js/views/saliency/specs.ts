@@ -1,7 +1,8 @@
 /** Arithmetic on the list of further panels, and their differences from the lead in words. */
-import { named, number, onGrid, shorten } from "../../lib/format.js";
+import { named, number, onGrid, shorten, spaced } from "../../lib/format.js";
 import type { Baseline, Info, PanelSpec, Question } from "../../lib/wire.js";
 import { sourcesOf, titleOf } from "./derived.js";
+import { baselineInfo } from "./paint.js";
 import type { Store } from "./store.js";
 
 export type Override = Partial<Question> & { model?: number };
@@ -40,8 +41,8 @@ export function differences(store: Store, spec: PanelSpec): string[] {
       found.push(say(value as Question[K]));
     }
   };
-  if (spec.model) found.push(model?.name ?? `model ${spec.model + 1}`);
-  own("method", (key) => info?.methods.find((method) => method.key === key)?.title ?? key);
+  if (spec.model) found.push(modelWords(spec.model, info));
+  own("method", (key) => store.methodOf(key)?.title ?? key);
   own("layer", (layer) => layer ?? "automatic layer");
   own("target", (target) => {
     if (target === null) return "for the top prediction";
@@ -49,21 +50,27 @@ export function differences(store: Store, spec: PanelSpec): string[] {
     return `for ${shorten(named(model?.labels[target] ?? "", target), 60)}`;
   });
   own("baseline", (baseline) => baselineWords(baseline, info));
-  own("output", (output) => output.replaceAll("_", " "));
+  own("output", (output) => spaced(output));
   own("index", (index) => `picture ${index + 1}`);
   own("n_steps", (steps) => `${steps} steps`);
   own("params", (params) => {
-    const said = Object.entries(params).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+    const said = Object.entries(params).map(([name, value]) => `${spaced(name)} ${value}`);
     return said.join(", ") || "default parameters";
   });
   own("occlusion", (occlusion) => (occlusion ? "occluded" : "not occluded"));
   return found;
 }
 
+/** A model by its number: two that are compared often have one name. */
+export function modelWords(model: number, info: Info | null): string {
+  const name = info?.models[model]?.name;
+  return name ? `Model ${model + 1}: ${name}` : `Model ${model + 1}`;
+}
+
 /** A baseline as a caption says it: "Blur 12". */
 export function baselineWords({ kind, level, sigma, of }: Baseline, info: Info | null): string {
   if (kind === "average") return `average of ${of?.length ?? 0} baselines`;
-  const title = info?.baselines.find((known) => known.kind === kind)?.title ?? kind;
+  const title = baselineInfo(info, kind)?.title ?? kind;
   const size = sigma ?? level;
   if (size === undefined) return title;
   return `${title} ${sigma === undefined ? onGrid(size, 0.01) : number(size, 2)}`;

@@ -4,7 +4,7 @@ import { seconds } from "../../lib/format.js";
 import { computed, react, signal } from "../../lib/lifetime.js";
 import type { State } from "../../lib/wire.js";
 import { mount } from "../../ui/mount.js";
-import { progress } from "../../ui/parts.js";
+import { button, progress } from "../../ui/parts.js";
 import type { Shell } from "./shell.js";
 import type { Store } from "./store.js";
 
@@ -33,10 +33,11 @@ function stopwatch(store: Store, life: AbortSignal) {
 function status(store: Store, shell: Shell, elapsed: number): TemplateResult {
   const { panel, phase, text, done, total, eta } = watched(store);
   const running = phase === "running";
+  const stopped = phase === "cancelled" || phase === "error";
   const where = panel !== store.active.value ? `Panel ${panel + 1}: ` : "";
   const label = where + (text.replace(COUNT, "") || PHASES[phase]);
   // The one place of the widget that is read aloud. Counts stand beside it: every one of them would be read.
-  return html`${running ? progress({ share: total ? done / total : null, label: "Progress" }) : nothing}
+  return html`${running ? progress("Progress", total ? done / total : null) : nothing}
     <i class="lamp" data-phase=${phase}></i>
     <span role="status" aria-atomic="false" aria-live="polite" data-testid="status" data-phase=${phase}>
       <span>${label}</span>
@@ -44,24 +45,8 @@ function status(store: Store, shell: Shell, elapsed: number): TemplateResult {
       <span class="unseen">${shell.spoken.value}</span>
     </span>
     <span class="time">${running ? timing(done, total, elapsed, eta) : nothing}</span>
-    <button
-      class="button"
-      type="button"
-      data-testid="cancel"
-      ?hidden=${!running}
-      @click=${() => store.request("cancel", { panel: null })}
-    >
-      Cancel
-    </button>
-    <button
-      class="button"
-      type="button"
-      data-testid="run"
-      ?hidden=${(phase !== "cancelled" && phase !== "error") || store.offline.value}
-      @click=${() => store.request("run", { panel })}
-    >
-      Run again
-    </button>`;
+    ${button("Cancel", "cancel", () => store.request("cancel", { panel: null }), { hidden: !running })}
+    ${button("Run again", "run", () => store.request("run", { panel }), { hidden: !stopped || store.offline.value })}`;
 }
 
 /** The active panel's work, or another's where only that is running; of several that run, how far they are together. */

@@ -15,6 +15,7 @@ import {
   type MethodInfo,
   MOST_PANELS,
   type ModelInfo,
+  type Params,
   type PanelSpec,
   QUESTION,
   type Question,
@@ -40,6 +41,8 @@ export interface Actions {
 
 /** Choices about the window, not about the picture: undo leaves them alone. */
 const NOT_UNDONE: ReadonlySet<string> = new Set<keyof Traits>(["theme", "panel", "mode"]);
+
+const NO_PARAMS: Params = {};
 
 type TraitSignals = { readonly [K in keyof Traits]: Signal<Traits[K]> };
 type QuestionSignals = { readonly [K in keyof Question]: ReadonlySignal<Question[K]> };
@@ -119,14 +122,12 @@ export class Store {
   constructor(private readonly actions: Actions) {
     const entries = Object.entries(DEFAULTS).map(([name, value]) => [name, signal<unknown>(value)]);
     this.traits = Object.fromEntries(entries) as TraitSignals;
-    const own = QUESTION.map((name) => [name, computed(() => this.#asked(name))]);
+    const own = QUESTION.map((name) => [name, computed(() => this.askedBy(this.active.value)[name])]);
     this.question = Object.fromEntries(own) as QuestionSignals;
-    this.method = computed(() =>
-      this.info.value?.methods.find(({ key }) => key === this.question.method.value),
-    );
+    this.method = computed(() => this.methodOf(this.question.method.value));
     this.pool = Array.from({ length: MOST_PANELS }, (_, index) => new MapSlot(this, index));
     this.slots = computed(() => this.pool.slice(0, 1 + this.traits.compare.value.length));
-    this.model = computed(() => this.info.value?.models[this.modelOf(this.active.value)]);
+    this.model = computed(() => this.info.value?.models[this.askedBy(this.active.value).model]);
   }
 
   /** Index of the active panel that is on screen. */
@@ -154,18 +155,16 @@ export class Store {
   /** Whether any panel has a path for alpha to walk. */
   readonly walks = computed(() => this.slots.value.some(({ drawable }) => drawable.value?.path));
 
-  /** Index of the model that a panel asks. */
-  modelOf(panel: number): number {
-    const spec = this.traits.compare.value[panel - 1];
-    return spec && "model" in spec ? (spec.model ?? 0) : 0;
+  methodOf(key: string): MethodInfo | undefined {
+    return this.info.value?.methods.find((method) => method.key === key);
   }
 
-  #asked(name: keyof Question): unknown {
-    const spec = this.spec.value as Partial<Question> | null;
-    if (spec && name in spec) return spec[name];
+  /** What a panel asks: what it has of its own, over what the lead asks. */
+  askedBy(panel: number): Question & { model: number } {
+    const spec = this.traits.compare.value[panel - 1] ?? {};
+    const lead = Object.fromEntries(QUESTION.map((name) => [name, this.traits[name].value])) as unknown as Question;
     // Another method's parameters are no parameters of this one.
-    if (spec && name === "params" && "method" in spec) return {};
-    return this.traits[name].value;
+    return { ...lead, ...("method" in spec && { params: NO_PARAMS }), model: 0, ...spec };
   }
 
   /** Changes the active panel's question in the page only. */

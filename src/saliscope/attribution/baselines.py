@@ -262,16 +262,7 @@ def occlude(borrowed: Borrowed, inputs: Tensor, region: Any, fill: Any) -> Tenso
     inputs : Tensor of shape (n, channels, height, width)
         In model space.
     region, fill
-        As of `Painted`.
-
-    Returns
-    -------
-    Tensor of shape (n, channels, height, width)
-
-    Raises
-    ------
-    BaselineError
-        If region or baseline do not fit the inputs.
+        As of `Painted`, with the same errors.
     """
     return Painted(region, fill).make(borrowed, inputs)
 

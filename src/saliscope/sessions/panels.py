@@ -132,8 +132,13 @@ class Panels:
             if session is None:
                 panels.append(self._derived.get(panel))
             else:
-                panels.append(_shown(session, view))
+                panels.append(_shown(session, view, self._name(session)))
         return Screen(view, panels)
+
+    def _name(self, session: SaliencySession) -> tuple[str, ...]:
+        """The class of a panel's model, where there are several to tell apart by it."""
+        names = [type(subject.borrowed.module).__name__ for subject in self.subjects]
+        return (names[session.model],) if len(set(names)) > 1 else ()
 
     def _ask(self, session: SaliencySession, request: Request | Exception, anew: bool) -> None:
         if isinstance(request, Exception):
@@ -171,7 +176,7 @@ class Panels:
             self.listener(message, blobs)
 
 
-def _shown(session: SaliencySession, view: View) -> Shown | None:
+def _shown(session: SaliencySession, view: View, words: tuple[str, ...]) -> Shown | None:
     result, blobs = session.shown
     if result is None:
         return None
@@ -186,4 +191,5 @@ def _shown(session: SaliencySession, view: View) -> Shown | None:
         None if path is None else arrays[path.stack],
         gradients,
         None if path is None else arrays[path.baseline],
+        words,
     )

@@ -209,7 +209,7 @@ class ExplorerState(anywidget.AnyWidget):
                 check_reach(cls, entry["params"], self.params, MethodError)
             baseline = entry.get("baseline")
             if baseline is not None and id(baseline) not in kept:
-                for one in baseline if isinstance(baseline, tuple) else (baseline,):
+                for one in _parts(baseline):
                     before = {} if isinstance(self.baseline, tuple) else baseline_spec(self.baseline)
                     check_reach(type(one), baseline_spec(one), before, BaselineError)
         return new
@@ -326,6 +326,13 @@ KNOWN = tuple(
 
 USUAL = {name: _default(ExplorerState.class_own_traits()[name]) for name in KNOWN}
 """Every trait's default, as plain data."""
+
+
+def _parts(baseline: Any) -> list[Any]:
+    """The baselines that have sliders: the members of an average, the colours of a painted one."""
+    several = baseline if isinstance(baseline, tuple) else (baseline,)
+    colours = [getattr(one, name, None) for one in several for name in ("fill", "rest")]
+    return [*several, *(colour for colour in colours if colour is not None)]
 
 
 class _Kept:

@@ -1,0 +1,1 @@
+export function compact(source: string): string;

@@ -1,0 +1,60 @@
+/**
+ * Line breaks and indentation inside html`...` and svg`...` are for those who read the source: the bundle does
+ * without. Strings, comments and other templates stay as they are.
+ */
+import { readFile } from "node:fs/promises";
+
+/** What may stand before a regular expression; after anything else a slash divides. */
+const OPENS_REGEX = /(?:^|[(,=:[!&|?{};]|=>|\breturn)\s*$/;
+
+/** The source with a single space for every line break of its markup, and none at the end of a tag. */
+export function compact(source) {
+  /** Of each template that is open: whether it is markup, and how many braces are open in its expression. */
+  const open = [];
+  let out = "";
+  let at = 0;
+  const take = (pattern) => {
+    pattern.lastIndex = at;
+    const text = pattern.exec(source)?.[0] ?? source[at];
+    at += text.length;
+    return text;
+  };
+  while (at < source.length) {
+    const inner = open.at(-1);
+    if (inner && inner.braces === 0) {
+      const text = take(/(?:\\[\s\S]|[^\\`$]|\$(?!\{))*/y);
+      out += inner.markup ? text.replace(/\s*\n\s*(>)?/g, (_, end) => end ?? " ") : text;
+      if (source[at] === "`") open.pop();
+      else inner.braces = 1;
+      out += take(/`|\$\{/y);
+      continue;
+    }
+    const letter = source[at];
+    if (letter === "`") {
+      open.push({ markup: /\b(?:html|svg)$/.test(out), braces: 0 });
+      out += take(/`/y);
+    } else if (letter === '"' || letter === "'")
+      out += take(letter === '"' ? /"(?:\\.|[^"\\])*"/y : /'(?:\\.|[^'\\])*'/y);
+    else if (source.startsWith("//", at)) out += take(/[^\n]*/y);
+    else if (source.startsWith("/*", at)) out += take(/\/\*[\s\S]*?\*\//y);
+    else if (letter === "/" && OPENS_REGEX.test(out))
+      out += take(/\/(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\[])+\//y);
+    else {
+      if (inner && letter === "{") inner.braces++;
+      if (inner && letter === "}") inner.braces--;
+      out += take(/[\s\S]/y);
+    }
+  }
+  return out;
+}
+
+/** For esbuild. */
+export const compactMarkup = {
+  name: "compact-markup",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]js[\\/].*\.ts$/ }, async ({ path }) => ({
+      contents: compact(await readFile(path, "utf8")),
+      loader: "ts",
+    }));
+  },
+};
