@@ -22,7 +22,7 @@ def watched():
 """
 ALIVE = "sum(model() is not None for model in models)"
 GRACE = 20
-"""Seconds after which an explorer that nobody shows is gone: 2 in the page, 3 in the kernel, a slow machine."""
+"""Seconds after which an explorer that nobody shows is gone: 2 in the page, 3 in the kernel, and to spare."""
 
 
 @pytest.fixture(scope="module")

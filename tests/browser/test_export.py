@@ -98,7 +98,7 @@ def test_every_pixel_is_the_notebooks(page, explorer):
 
 
 def test_it_opens_from_the_disk_and_asks_for_nothing(watch, page, file):
-    assert page.title().startswith("SaliencyExplorer(SceneNet")
+    assert page.title() == "Integrated Gradients of digit 3 in SceneNet"
     assert watch.addresses == [file.as_uri()]
     assert page.evaluate("performance.getEntriesByType('resource').length") == 0
     blocked = page.evaluate(

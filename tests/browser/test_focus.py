@@ -17,14 +17,27 @@ SCROLLED = """() => document.querySelector('.jp-WindowedPanel-outer').scrollTop"
 OF_THE_NOTEBOOK = ("a", "x", "c", "v", "d", "d", "y", "j", "k", "i", "i", "Shift+Enter", "Control+Enter")
 OF_THE_WIDGET = "bmM[]{}oO,.slpnr+-0123456zZ? "
 
-VIEW = ("method", "baseline.kind", "alpha", "overlay", "opacity", "sign", "scale.mode", "zoom", "panel", "index")
+VIEW = (
+    "method",
+    "baseline.kind",
+    "alpha",
+    "overlay",
+    "opacity",
+    "sign",
+    "scale.mode",
+    "zoom",
+    "panel",
+    "index",
+)
 
 
 def view(explorer):
     return [explorer.get(name) for name in VIEW], explorer.notebook.value("len(explorer.compare)")
 
 
-@pytest.mark.parametrize("testid", ["target", "method", "play", "alpha", "steps", "baseline-black", "colormap"])
+@pytest.mark.parametrize(
+    "testid", ["target", "method", "play", "alpha", "steps", "baseline-black", "colormap"]
+)
 def test_no_control_lets_a_key_through_to_the_notebook(notebook, explorer, testid):
     control = explorer.part(testid)
     inner = control.locator("input, button, select, [tabindex='0']")

@@ -79,8 +79,9 @@ def test_what_a_click_does_is_an_attribute(explorer):
     explorer.part("baseline-blur").click()
     explorer.root.get_by_role("button", name="Next picture").click()
     explorer.becomes("index", 1)
-    look = {"sign": "positive", "overlay": "map", "colormap": "green_violet", "scale": pytest.approx(limit)}
+    look = {"sign": "positive", "overlay": "map", "colormap": "green_violet"}
     assert {name: explorer.get(name) for name in look} == look
+    assert explorer.get("scale.limits") == {"logit": pytest.approx(limit)}
     assert explorer.get("baseline.sigma") == 12
     explorer.answer()
-    explorer.is_true(1, **look | {"scale": explorer.get("scale")})
+    explorer.is_true(1, **look, scale=explorer.get("scale.limits")["logit"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from .looks import COLLISIONS, OVERFLOW, TEXTS, WRAPPED, contrast
+from .looks import AT_REST, COLLISIONS, OVERFLOW, TEXTS, WRAPPED, contrast
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "test-results"
@@ -52,6 +52,7 @@ def widen(explorer, width: int) -> None:
 
 def in_order(explorer) -> None:
     """Nothing sticks out, nothing lies on something else, and all can be read."""
+    explorer.root.evaluate(AT_REST)
     assert explorer.root.evaluate(OVERFLOW) == []
     assert explorer.root.evaluate(COLLISIONS) == []
     assert explorer.root.evaluate(WRAPPED) == []
