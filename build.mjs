@@ -31,7 +31,6 @@ const page = {
   entryPoints: { demo: "js/demo/demo.ts" },
   outdir: "js/demo",
   minify: false,
-  plugins: [],
   sourcemap: "inline",
   write: false,
 };

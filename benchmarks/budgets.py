@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WIDTHS = (56, 12, 16, 8)
+_WIDTHS = (60, 12, 12, 5)
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def _messages(notebook: Notebook) -> Iterator[Measure]:
     notebook.run_cell(1, SHOW)
     explorer, watch = Explorer(notebook), notebook.watch
     explorer.drawn()
-    explorer.frame()
+    notebook.page.wait_for_timeout(1000 * LINGER)  # the last words of explorers that were shown before
     watch.clear()
     took = explorer.root.evaluate(HOVER)
     explorer.frame()
@@ -172,7 +172,7 @@ def _cancel(notebook: Notebook) -> Iterator[Measure]:
     notebook.execute(f"moody.seconds = {CHUNK_SECONDS}")
     times = []
     for turn in range(TURNS):
-        explorer.set(baseline="white" if turn % 2 else "black", n_steps=30 + turn)
+        explorer.set(n_steps=50 + turn)  # nothing that is remembered
         explorer.phase("running")
         explorer.page.wait_for_timeout(1000 * CHUNK_SECONDS * (2 + turn / TURNS))
         times.append(explorer.root.evaluate(CANCEL))
@@ -217,7 +217,7 @@ def again(browser: Browser) -> Iterator[Measure]:
             notebook.run_cell(1, source)
             Explorer(notebook).drawn()
             if run in (RUNS // 5, RUNS):
-                time.sleep(LINGER)
+                notebook.page.wait_for_timeout(1000 * LINGER)
                 sizes[run] = (counts(notebook), heap(notebook.page))
         (first, begun), (last, ended) = sizes.values()
         what = f"{RUNS} runs of a cell: "

@@ -34,7 +34,7 @@ export function compact(source) {
       open.push({ markup: /\b(?:html|svg)$/.test(out), braces: 0 });
       out += take(/`/y);
     } else if (letter === '"' || letter === "'")
-      out += take(letter === '"' ? /"(?:\\.|[^"\\])*"/y : /'(?:\\.|[^'\\])*'/y);
+      out += take(letter === '"' ? /"(?:\\[\s\S]|[^"\\])*"/y : /'(?:\\[\s\S]|[^'\\])*'/y);
     else if (source.startsWith("//", at)) out += take(/[^\n]*/y);
     else if (source.startsWith("/*", at)) out += take(/\/\*[\s\S]*?\*\//y);
     else if (letter === "/" && OPENS_REGEX.test(out))

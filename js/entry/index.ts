@@ -74,11 +74,8 @@ export function show(host: Host, el: HTMLElement, life: AbortSignal): void {
     onRequest: (kind, extra) => host.request(kind, extra),
   });
   const { info, states, drawables, luts, problem, traits } = host;
-  react(life, () => view.update({ info: info.value }));
-  react(life, () => view.update({ states: states.value }));
-  react(life, () => view.update({ luts: luts.value }));
-  react(life, () => view.update({ drawables: drawables.value }));
-  react(life, () => view.update({ problem: problem.value }));
-  react(life, () => view.update({ traits: traits.value }));
+  const sources = { info, states, luts, drawables, problem, traits };
+  for (const [name, source] of Object.entries(sources))
+    react(life, () => view.update({ [name]: source.value }));
   atEnd(life, () => view.destroy());
 }

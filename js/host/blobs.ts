@@ -24,6 +24,8 @@ export interface BlobPart {
 /** A host's claim on the store: what it shows stays. */
 export interface Claim {
   pinned: Set<string>;
+  /** What has come for a result that has not: next to a large map on screen it must not be thrown out again. */
+  arriving: Set<string>;
 }
 
 interface Shared {
@@ -41,7 +43,7 @@ function shared(): Shared {
 }
 
 export function claim(life: AbortSignal): Claim {
-  const mine: Claim = { pinned: new Set() };
+  const mine: Claim = { pinned: new Set(), arriving: new Set() };
   shared().claims.add(mine);
   atEnd(life, () => release(mine));
   return mine;
@@ -68,9 +70,10 @@ export function blob(hash: string): Blob | undefined {
   return found;
 }
 
-/** Takes one part; `true` once the whole array is there. */
-export function addPart(header: BlobPart, buffer: ArrayBufferView): boolean {
+/** Takes one part; `true` once the whole array is there. It stays until `mine` says what it shows. */
+export function addPart(header: BlobPart, buffer: ArrayBufferView, mine?: Claim): boolean {
   const store = shared();
+  mine?.arriving.add(header.hash);
   if (store.blobs.has(header.hash)) return true;
   let parts = store.parts.get(header.hash);
   if (!parts || parts.length !== header.parts) {
@@ -107,7 +110,11 @@ function evict(store: Shared): void {
   const newest = [...store.blobs.keys()].at(-1);
   for (const [hash, { data }] of store.blobs) {
     if (bytes <= MOST_BYTES) return;
-    if (hash === newest || [...store.claims].some((user) => user.pinned.has(hash))) continue;
+    if (
+      hash === newest ||
+      [...store.claims].some((user) => user.pinned.has(hash) || user.arriving?.has(hash))
+    )
+      continue;
     store.blobs.delete(hash);
     bytes -= data.byteLength;
   }

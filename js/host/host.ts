@@ -42,6 +42,14 @@ export class Host {
   // Synced with Python, both ways.
   readonly #traits = signal<Traits>(DEFAULTS);
 
+  readonly info: ReadonlySignal<Info | null> = this.#info;
+  readonly states: ReadonlySignal<readonly State[]> = this.#states;
+  readonly drawables: ReadonlySignal<readonly (Drawable | null)[]> = this.#drawables;
+  readonly luts: ReadonlySignal<Luts> = this.#luts;
+  /** What went wrong between page and kernel, in words; `null` when nothing did. */
+  readonly problem: ReadonlySignal<string | null> = this.#problem;
+  readonly traits: ReadonlySignal<Traits> = this.#traits;
+
   readonly #requests: Requests;
   readonly #claim: Claim;
   #seats: Seat[] = [];
@@ -58,26 +66,6 @@ export class Host {
     port.onTrait(life, (name) => this.#traitChanged(name));
     port.onMessage(life, (message, buffers) => this.#receive(message as Message, buffers));
     this.#tell();
-  }
-
-  get info(): ReadonlySignal<Info | null> {
-    return this.#info;
-  }
-  get states(): ReadonlySignal<readonly State[]> {
-    return this.#states;
-  }
-  get drawables(): ReadonlySignal<readonly (Drawable | null)[]> {
-    return this.#drawables;
-  }
-  get luts(): ReadonlySignal<Luts> {
-    return this.#luts;
-  }
-  /** What went wrong between page and kernel, in words; `null` when nothing did. */
-  get problem(): ReadonlySignal<string | null> {
-    return this.#problem;
-  }
-  get traits(): ReadonlySignal<Traits> {
-    return this.#traits;
   }
 
   /**
@@ -133,6 +121,7 @@ export class Host {
     if (kind === "predictions") more.predictions = result as unknown as Predictions;
     else if (kind === "gradients" && typeof result.stack === "string" && (await this.#fetch([result.stack])))
       more.gradients = blob(result.stack);
+    if (typeof result.stack === "string") this.#arrived(result.stack);
     const seat = this.#seats[panel];
     if (!seat?.drawable || seat.drawable.result.job !== result.job) return;
     seat.drawable = { ...seat.drawable, ...more };
@@ -157,11 +146,13 @@ export class Host {
 
   #receive(message: Message, buffers: ArrayBufferView[]): void {
     if ("answer" in message) this.#requests.settle(message, buffers);
-    else if (message.event === "blob") addPart(message, buffers[0]);
+    else if (message.event === "blob") addPart(message, buffers[0], this.#claim);
     else if (message.event === "info") this.#takeInfo(message.info);
     else if (message.event === "state") this.#takeState(message.state);
-    else if (message.event === "result") void this.#takeResult(message.result);
-    else if (message.event === "roll" && this.#views > 0) this.#sign("here");
+    else if (message.event === "result") {
+      const done = () => this.#arrived(...needs(message.result));
+      void this.#takeResult(message.result).then(done, done);
+    } else if (message.event === "roll" && this.#views > 0) this.#sign("here");
   }
 
   #takeInfo(info: Info): void {
@@ -194,6 +185,11 @@ export class Host {
     seat.state = state;
     if (state.phase === "running") this.#problem.value = null;
     this.#tell();
+  }
+
+  /** What came for a result is shown now, or never will be. */
+  #arrived(...names: string[]): void {
+    for (const name of names) this.#claim.arriving.delete(name);
   }
 
   /** Draws a result when its arrays are here; asks again for those that were lost. */

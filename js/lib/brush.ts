@@ -1,6 +1,6 @@
 /** What a hand makes of a region: rectangles in pixels, strokes of a brush on the cells of a mask. */
 import { clamp } from "./format.js";
-import { MOST_CELLS, maskOf, regionOfMask, type Size } from "./region.js";
+import { cellsOf, forCells, MOST_CELLS, maskOf, regionOfMask, type Size } from "./region.js";
 import type { Region } from "./wire.js";
 
 type Rect = [number, number, number, number];
@@ -56,7 +56,10 @@ export class Brush {
     this.#columns = cellsAlong(size.width);
     this.#rows = cellsAlong(size.height);
     this.#cells = new Uint8Array(this.#columns * this.#rows);
-    if (region) this.#take(maskOf(region, size.width, size.height));
+    if (region)
+      this.#cells.set(
+        cellsOf(maskOf(region, size.width, size.height), size, this.#columns, this.#rows).map(Number),
+      );
   }
 
   /**
@@ -87,24 +90,10 @@ export class Brush {
   region(): Region | null {
     const { width, height } = this.size;
     const mask = new Uint8Array(width * height);
-    for (let y = 0, i = 0; y < height; y++) {
-      const row = Math.floor((y * this.#rows) / height) * this.#columns;
-      for (let x = 0; x < width; x++, i++)
-        mask[i] = this.#cells[row + Math.floor((x * this.#columns) / width)];
-    }
+    forCells(this.size, this.#columns, this.#rows, (i, cell) => {
+      mask[i] = this.#cells[cell];
+    });
     return regionOfMask(mask, width, height);
-  }
-
-  /** A cell is in if at least half of its pixels are. */
-  #take(mask: Uint8Array): void {
-    const { width, height } = this.size;
-    const balance = new Int32Array(this.#cells.length);
-    for (let y = 0, i = 0; y < height; y++) {
-      const row = Math.floor((y * this.#rows) / height) * this.#columns;
-      for (let x = 0; x < width; x++, i++)
-        balance[row + Math.floor((x * this.#columns) / width)] += mask[i] ? 1 : -1;
-    }
-    for (let i = 0; i < balance.length; i++) this.#cells[i] = balance[i] >= 0 ? 1 : 0;
   }
 
   #cellAt({ x, y }: Place): number {

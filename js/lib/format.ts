@@ -74,6 +74,11 @@ export function explainedClass(
   return shorten(named(result.target_label, result.target), most);
 }
 
+/** Text as a browser shows it: line breaks of its source are single spaces. */
+export function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
+}
+
 /** `gauss_legendre` in the middle of a sentence. */
 export function spaced(name: string): string {
   return name.replaceAll("_", " ");

@@ -27,6 +27,8 @@ export class History {
   #begun = false;
   readonly #canUndo = signal(false);
   readonly #canRedo = signal(false);
+  readonly canUndo: ReadonlySignal<boolean> = this.#canUndo;
+  readonly canRedo: ReadonlySignal<boolean> = this.#canRedo;
 
   constructor(
     initial: Values,
@@ -35,13 +37,6 @@ export class History {
     private readonly now: () => number = () => performance.now(),
   ) {
     this.#known = { ...initial };
-  }
-
-  get canUndo(): ReadonlySignal<boolean> {
-    return this.#canUndo;
-  }
-  get canRedo(): ReadonlySignal<boolean> {
-    return this.#canRedo;
   }
 
   /** The page changed these. */

@@ -14,7 +14,11 @@ export function atEnd(life: AbortSignal, end: () => void): void {
 /** A life of its own, that ends with `outer` at the latest. */
 export function lifeWithin(outer: AbortSignal | undefined): AbortController {
   const life = new AbortController();
-  outer?.addEventListener("abort", () => life.abort(), { signal: life.signal });
+  const end = () => life.abort();
+  if (outer) {
+    atEnd(outer, end);
+    atEnd(life.signal, () => outer.removeEventListener("abort", end));
+  }
   return life;
 }
 

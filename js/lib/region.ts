@@ -28,14 +28,32 @@ export function maskOf(region: Region, width: number, height: number, lead?: Siz
   }
   const [columns, rows] = region.cells;
   const bytes = Uint8Array.from(atob(region.bits), (letter) => letter.charCodeAt(0));
+  forCells({ width, height }, columns, rows, (i, cell) => {
+    mask[i] = (bytes[cell >> 3] >> (7 - (cell & 7))) & 1;
+  });
+  return mask;
+}
+
+/** Visits every pixel of a picture with the cell of a grid that it lies in. */
+export function forCells(
+  { width, height }: Size,
+  columns: number,
+  rows: number,
+  visit: (pixel: number, cell: number) => void,
+): void {
   for (let y = 0, i = 0; y < height; y++) {
     const row = Math.floor((y * rows) / height) * columns;
-    for (let x = 0; x < width; x++, i++) {
-      const cell = row + Math.floor((x * columns) / width);
-      mask[i] = (bytes[cell >> 3] >> (7 - (cell & 7))) & 1;
-    }
+    for (let x = 0; x < width; x++, i++) visit(i, row + Math.floor((x * columns) / width));
   }
-  return mask;
+}
+
+/** Which cells of a grid are in: those of which at least half of the pixels are. */
+export function cellsOf(mask: Uint8Array, size: Size, columns: number, rows: number): boolean[] {
+  const balance = new Int32Array(columns * rows);
+  forCells(size, columns, rows, (i, cell) => {
+    balance[cell] += mask[i] ? 1 : -1;
+  });
+  return Array.from(balance, (more) => more >= 0);
 }
 
 /** Both ends of a side in another picture, rounded to its pixels, never empty. */
@@ -64,7 +82,12 @@ export function regionOfMask(mask: Uint8Array, width: number, height: number): R
     for (let i = at * width; i < (at + 1) * width; i++) if (!mask[i] !== !mask[i - width]) return true;
     return false;
   });
-  return gridded(mask, width, height, columns, rows);
+  const bytes = new Uint8Array(Math.ceil((columns * rows) / 8));
+  for (const [cell, inside] of cellsOf(mask, { width, height }, columns, rows).entries()) {
+    if (inside) bytes[cell >> 3] |= 128 >> (cell & 7);
+  }
+  if (!bytes.some(Boolean)) return null;
+  return { cells: [columns, rows], bits: btoa(String.fromCharCode(...bytes)) };
 }
 
 /** The smallest rectangle around the mask. */
@@ -95,48 +118,30 @@ function cells(size: number, changes: (at: number) => boolean): number {
   return MOST_CELLS;
 }
 
-function gridded(
-  mask: Uint8Array,
-  width: number,
-  height: number,
-  columns: number,
-  rows: number,
-): Region | null {
-  const pixels = new Uint32Array(columns * rows);
-  const inside = new Uint32Array(columns * rows);
-  for (let y = 0, i = 0; y < height; y++) {
-    const row = Math.floor((y * rows) / height) * columns;
-    for (let x = 0; x < width; x++, i++) {
-      const cell = row + Math.floor((x * columns) / width);
-      pixels[cell]++;
-      if (mask[i]) inside[cell]++;
-    }
-  }
-  const bytes = new Uint8Array(Math.ceil(pixels.length / 8));
-  for (let cell = 0; cell < pixels.length; cell++) {
-    if (2 * inside[cell] >= pixels[cell]) bytes[cell >> 3] |= 128 >> (cell & 7);
-  }
-  if (!bytes.some(Boolean)) return null;
-  return { cells: [columns, rows], bits: btoa(String.fromCharCode(...bytes)) };
-}
-
 /** The border of a mask as an SVG path in pixel coordinates. */
 export function outlineOf(mask: Uint8Array, width: number, height: number): string {
   const at = (x: number, y: number) => x >= 0 && y >= 0 && x < width && y < height && mask[y * width + x] > 0;
-  const parts: string[] = [];
-  for (let y = 0; y <= height; y++) {
-    for (let x = 0; x < width; x++) {
-      const start = x;
-      while (x < width && at(x, y - 1) !== at(x, y)) x++;
-      if (x > start) parts.push(`M${start} ${y}h${x - start}`);
+  const rows = runs(height + 1, width, (y, x) => at(x, y - 1) !== at(x, y));
+  const columns = runs(width + 1, height, (x, y) => at(x - 1, y) !== at(x, y));
+  return [
+    ...rows.map(([y, x, n]) => `M${x} ${y}h${n}`),
+    ...columns.map(([x, y, n]) => `M${x} ${y}v${n}`),
+  ].join("");
+}
+
+/** Where something goes on without a break: line, start and length of every stretch. */
+export function runs(
+  lines: number,
+  length: number,
+  holds: (line: number, at: number) => boolean,
+): [line: number, start: number, length: number][] {
+  const found: [number, number, number][] = [];
+  for (let line = 0; line < lines; line++) {
+    for (let at = 0; at < length; at++) {
+      const start = at;
+      while (at < length && holds(line, at)) at++;
+      if (at > start) found.push([line, start, at - start]);
     }
   }
-  for (let x = 0; x <= width; x++) {
-    for (let y = 0; y < height; y++) {
-      const start = y;
-      while (y < height && at(x - 1, y) !== at(x, y)) y++;
-      if (y > start) parts.push(`M${x} ${start}v${y - start}`);
-    }
-  }
-  return parts.join("");
+  return found;
 }

@@ -36,3 +36,11 @@ export function lastAtMost(nodes: ArrayLike<number>, at: number): number {
   while (index + 1 < nodes.length && nodes[index + 1] <= at) index++;
   return index;
 }
+
+/** The two neighbours of `at` among sorted `nodes`, and how far it is from one to the other; none beyond the ends. */
+export function between(nodes: ArrayLike<number>, at: number): { before: number; after: number; t: number } {
+  const before = Math.max(0, lastAtMost(nodes, at));
+  const after = Math.min(before + 1, nodes.length - 1);
+  const span = nodes[after] - nodes[before];
+  return { before, after, t: span > 0 ? Math.max(0, (at - nodes[before]) / span) : 0 };
+}

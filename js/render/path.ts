@@ -1,5 +1,5 @@
 /** What a path looks like at alpha: the input on the way there, and the map as far as it has grown. */
-import { lastAtMost } from "../lib/select.js";
+import { between, lastAtMost } from "../lib/select.js";
 import type { Blob, Drawable, PathResult, Result } from "../lib/wire.js";
 
 /** The picture between baseline and input, as RGBA: `floor(b + (p - b) * alpha + 0.5)`. */
@@ -47,13 +47,8 @@ export function cumulativeAt(drawable: Drawable, alpha: number, out: Float64Arra
 export function gradientAt(drawable: Drawable, alpha: number, out: Float64Array): boolean {
   const { gradients, result } = drawable;
   if (!gradients || !result.path) return false;
-  const { alphas } = result.path;
   const n = out.length;
-  const last = alphas.length - 1;
-  const before = Math.max(0, lastAtMost(alphas, alpha));
-  const after = Math.min(before + 1, last);
-  const span = alphas[after] - alphas[before];
-  const t = span > 0 ? Math.max(0, (alpha - alphas[before]) / span) : 0;
+  const { before, after, t } = between(result.path.alphas, alpha);
   mix({ blob: gradients, at: before * n }, { blob: gradients, at: after * n }, t, out);
   return true;
 }
@@ -118,8 +113,7 @@ export function series(result: Result, path: PathResult): Series {
 
 /** Height of a curve at alpha, linear between its points. */
 export function heightAt(alphas: number[], values: number[], alpha: number): number {
-  const before = Math.max(0, lastAtMost(alphas, alpha));
-  if (before >= alphas.length - 1) return values[values.length - 1] ?? 0;
-  const t = (alpha - alphas[before]) / (alphas[before + 1] - alphas[before]);
-  return values[before] + (values[before + 1] - values[before]) * t;
+  if (!alphas.length) return 0;
+  const { before, after, t } = between(alphas, alpha);
+  return values[before] + (values[after] - values[before]) * t;
 }

@@ -12,6 +12,8 @@ export const EACH = "each panel has its own scale: colours cannot be compared";
 export interface Own {
   unit: string;
   limit: number;
+  /** The whole map, smoothed: what the limit was found in, and what is drawn where alpha shows all of it. */
+  smoothed?: Float64Array;
 }
 
 /** What the colours of each panel end at; panels of one unit share it, but where each has its own. */
@@ -65,8 +67,10 @@ export function ownOf(drawable: Drawable, along: Along, sigma: number): Own {
   }
   // What has no value to end at was given 1.
   if (result.limit === 1 && isZero(map.data)) return { unit: result.unit, limit: 0 };
-  const limit = sigma > 0 ? automaticLimit(shown(map.data, 0, map.scale)) : result.limit;
-  return { unit: result.unit, limit };
+  const { unit, limit } = result;
+  if (!(sigma > 0)) return { unit, limit };
+  const smoothed = shown(map.data, 0, map.scale);
+  return { unit, limit: automaticLimit(smoothed), smoothed };
 }
 
 const isZero = (data: Uint8Array | Float32Array) => data.every((value: number) => value === 0);

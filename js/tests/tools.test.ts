@@ -3,6 +3,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { FakeKernel } from "../demo/kernel.js";
 import type { Baseline, Drawable, PanelSpec, Region } from "../lib/wire.js";
+import { Smoother } from "../render/smooth.js";
 import { ranked } from "../views/saliency/top.js";
 import { drag, frame, media, open, pixels, press, release, until } from "./page.js";
 
@@ -330,6 +331,25 @@ describe("the side panel", () => {
     expect(get("smoothed").textContent).toBe("smoothed, sigma 4.0 px");
     release(get("smoothing"));
     expect(kernel.get("smoothing")).toBe(4);
+  });
+
+  test("a map is smoothed once for its limit and its picture, and again only on its way", async () => {
+    const difference: PanelSpec[] = [{ n_steps: 4 }, { difference: [0, 1] }];
+    const { get } = await open({ traits: { compare: difference } });
+    await final(get, "panel-map-2");
+    const smooth = vi.spyOn(Smoother.prototype, "smooth");
+    const sigmas = () => smooth.mock.calls.map(([, , , sigma]) => sigma).filter(Boolean);
+    drag(get("smoothing"), 200);
+    await frame();
+    expect(sigmas()).toEqual([4, 4, 4]);
+    drag(get("opacity"), 300);
+    await frame();
+    expect(sigmas()).toHaveLength(3);
+    const shown = pixels(get("panel-map"));
+    drag(get("alpha"), 500);
+    await frame();
+    expect(sigmas().length).toBeGreaterThan(3);
+    expect(pixels(get("panel-map"))).not.toEqual(shown);
   });
 
   test.each(["map", "multiply", "contour"])("overlay %s is one click away", async (overlay) => {

@@ -17,7 +17,9 @@ QUICK = {"size": 32, "pace": 1}
 
 def build(folder: Path) -> Path:
     """Bundle the demo page into a folder."""
-    subprocess.run([shutil.which("node") or "node", "build.mjs", "--page", str(folder)], cwd=ROOT, check=True)
+    command = [shutil.which("node") or "node", "build.mjs", "--page", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     return folder
 
 

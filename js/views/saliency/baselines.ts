@@ -6,7 +6,15 @@ import type { Baseline, Control, Info, Params } from "../../lib/wire.js";
 import { type Option, segmented } from "../../ui/choice.js";
 import { group, toggle } from "../../ui/parts.js";
 import { generated } from "./generated.js";
-import { awaitsPaint, baselineInfo, choosePainted, fillOf, fills, paintedSettings, stopPainting } from "./paint.js";
+import {
+  awaitsPaint,
+  baselineInfo,
+  choosePainted,
+  fillOf,
+  fills,
+  paintedSettings,
+  stopPainting,
+} from "./paint.js";
 import type { Store } from "./store.js";
 
 const AVERAGE = "average";

@@ -1,6 +1,6 @@
 /** Around a map: whose it is, what it is not, and what went wrong with it. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { named, number, shorten } from "../../lib/format.js";
+import { explainedClass, number } from "../../lib/format.js";
 import type { Result, State } from "../../lib/wire.js";
 import { icons } from "../../ui/icons.js";
 import { remove } from "./compare.js";
@@ -18,7 +18,7 @@ export function caption(slot: MapSlot, store: Store): TemplateResult {
 function lead(slot: MapSlot, store: Store): TemplateResult {
   const result = slot.drawable.value?.result;
   if (!result) return html`<h3>Attribution</h3>`;
-  const label = shorten(named(result.target_label, result.target));
+  const label = explainedClass(result);
   const info = store.info.value;
   const model = info && info.models.length > 1 ? modelWords(0, info) : "";
   const tail = [model, result.layer].map((words) => (words ? `, ${words}` : "")).join("");
@@ -30,7 +30,7 @@ function lead(slot: MapSlot, store: Store): TemplateResult {
 function ownClass(slot: MapSlot, store: Store): string {
   const [result, first] = [slot, store.slots.value[0]].map(({ drawable }) => drawable.value?.result);
   if (!result || !first || result.target_label === first.target_label) return "";
-  return `for ${shorten(named(result.target_label, result.target))}`;
+  return `for ${explainedClass(result)}`;
 }
 
 /** What differs from the lead; the rest is in its caption. */

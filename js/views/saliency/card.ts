@@ -8,7 +8,6 @@ import { type Fact, facts, hint } from "../../ui/parts.js";
 import { isQuestion } from "./specs.js";
 import type { Store } from "./store.js";
 
-
 export function cardBox(store: Store): DialogProps {
   const result = store.drawable.value?.result;
   const spec = store.spec.value;

@@ -1,17 +1,16 @@
 /** Further panels: what can be set beside the lead, and how a panel is made of others. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import { named, shorten } from "../../lib/format.js";
-import { type Baseline, MOST_PANELS, type PanelSpec } from "../../lib/wire.js";
+import { MOST_PANELS, type ModelInfo, type PanelSpec } from "../../lib/wire.js";
 import { select } from "../../ui/choice.js";
 import { icons } from "../../ui/icons.js";
 import { type MenuItem, mountMenu } from "../../ui/menu.js";
-import { toggle } from "../../ui/parts.js";
-import { fillOf } from "./paint.js";
+import { group, toggle } from "../../ui/parts.js";
+import { fillOf, fills } from "./paint.js";
 import { isQuestion, type Override, without } from "./specs.js";
 import type { Store } from "./store.js";
 
-/** Baselines that are made of other ones: nothing to try them all with. */
-const COMPOSED: ReadonlySet<string> = new Set(["painted", "average", "custom"]);
+const NO_OTHER = "There is no other";
 
 export function mountCompare(element: HTMLElement, store: Store, life: AbortSignal): void {
   mountMenu(life, element, () => ({
@@ -56,18 +55,19 @@ interface Offer {
   /** Panels to add, and in words what is added; or why there is nothing to add. */
   specs: PanelSpec[] | string;
   hint?: string;
+  /** Made here in the page: it takes no kernel. */
+  derived?: boolean;
 }
 
 function items(store: Store): MenuItem[] {
   const full =
     store.slots.value.length >= MOST_PANELS ? `There are ${MOST_PANELS} panels, and no room for more` : "";
   const offline = store.offline.value ? "This page has no kernel to ask" : "";
-  return offers(store).map(({ label, testid, specs, hint }) => {
-    const derived = testid === "compare-difference" || testid === "compare-average";
+  return offers(store).map(({ label, testid, specs, hint, derived }) => {
     const why = full || (derived ? "" : offline) || (typeof specs === "string" ? specs : "");
     return {
       label,
-      testid,
+      testid: `compare-${testid}`,
       hint: why || hint,
       disabled: why !== "",
       onPick: () => typeof specs !== "string" && add(store, specs),
@@ -76,50 +76,40 @@ function items(store: Store): MenuItem[] {
 }
 
 function offers(store: Store): Offer[] {
-  const info = store.info.value;
   const own = start(store);
-  const { question } = store;
-  const wanted = info?.models.length ?? 1;
+  const region = store.traits.region.value;
+  const { images = 1, models = [] } = store.info.value ?? {};
+  const [oneBaseline, allBaselines] = baselines(store, own);
   return [
     method(store, own),
     target(store, own),
-    baseline(store, own),
+    oneBaseline,
     layer(store, own),
-    ...((info?.images ?? 1) > 1 ? [picture(store, own)] : []),
-    ...(wanted > 1 ? [model(store, own)] : []),
+    ...(images > 1 ? [picture(store, own, images)] : []),
+    ...(models.length > 1 ? [model(store, own, models)] : []),
     {
       label: "With the region covered",
-      testid: "compare-occluded",
-      specs: store.traits.region.value
-        ? [{ ...own, occlusion: { region: store.traits.region.value, fill: fillOf(info, "blur") } }]
+      testid: "occluded",
+      specs: region
+        ? [{ ...own, occlusion: { region, fill: fillOf(store.info.value, "blur") } }]
         : "Mark a region on a picture first",
       hint: "filled with its blurred self",
     },
     ...derived(store),
-    {
-      label: "All baselines",
-      testid: "compare-baselines",
-      specs: store.method.value?.uses_baseline
-        ? plain(store)
-            .filter(({ kind }) => kind !== question.baseline.value.kind)
-            .map((value) => ({ ...own, baseline: value }))
-        : "This method has no baseline",
-      hint: "a panel each, as far as there is room",
-    },
+    allBaselines,
   ];
 }
 
 function method(store: Store, own: Override): Offer {
-  const methods = store.info.value?.methods ?? [];
-  const used = store.slots.value.map(({ drawable }) => drawable.value?.result.method);
   const now = store.question.method.value;
-  const next =
-    methods.find(({ key }) => key !== now && !used.includes(key)) ?? methods.find(({ key }) => key !== now);
+  const others = store.info.value?.methods.filter(({ key }) => key !== now) ?? [];
+  const used = store.slots.value.map(({ drawable }) => drawable.value?.result.method);
+  const next = others.find(({ key }) => !used.includes(key)) ?? others[0];
   const { params: _, ...rest } = own;
   return {
     label: "Another method",
-    testid: "compare-method",
-    specs: next ? [{ ...rest, method: next.key }] : "There is no other",
+    testid: "method",
+    specs: next ? [{ ...rest, method: next.key }] : NO_OTHER,
     hint: next?.title,
   };
 }
@@ -132,23 +122,35 @@ function target(store: Store, own: Override): Offer {
   const next = others.find(({ index }) => !results.some((one) => one?.target === index)) ?? others[0];
   return {
     label: "Another target",
-    testid: "compare-target",
+    testid: "target",
     specs: next ? [{ ...own, target: next.index }] : "No other class is known yet",
     hint: next && shorten(named(next.label, next.index), 40),
   };
 }
 
-function baseline(store: Store, own: Override): Offer {
+/** The next baseline, and all of them. */
+function baselines(store: Store, own: Override): [one: Offer, all: Offer] {
+  const info = store.info.value;
   const now = store.question.baseline.value.kind;
-  const next = plain(store).find(({ kind }) => kind !== now);
-  const title = store.info.value?.baselines.find(({ kind }) => kind === next?.kind)?.title;
-  const none = store.method.value?.uses_baseline ? "There is no other" : "This method has no baseline";
-  return {
-    label: "Another baseline",
-    testid: "compare-baseline",
-    specs: next && store.method.value?.uses_baseline ? [{ ...own, baseline: next }] : none,
-    hint: title,
+  const others = fills(info).filter(({ value }) => value !== now);
+  const panels = (some: typeof others) => {
+    if (!store.method.value?.uses_baseline) return "This method has no baseline";
+    return some.length ? some.map(({ value }) => ({ ...own, baseline: fillOf(info, value) })) : NO_OTHER;
   };
+  return [
+    {
+      label: "Another baseline",
+      testid: "baseline",
+      specs: panels(others.slice(0, 1)),
+      hint: others[0]?.label,
+    },
+    {
+      label: "All baselines",
+      testid: "baselines",
+      specs: panels(others),
+      hint: "a panel each, as far as there is room",
+    },
+  ];
 }
 
 function layer(store: Store, own: Override): Offer {
@@ -157,63 +159,56 @@ function layer(store: Store, own: Override): Offer {
   const at = layers.indexOf(now ?? "");
   const next = layers[at > 0 ? at - 1 : at + 1];
   const uses = store.method.value?.controls.some(({ kind }) => kind === "layer");
-  const none = uses ? "There is no other" : "This method looks at no layer";
+  const none = uses ? NO_OTHER : "This method looks at no layer";
   return {
     label: "Another layer",
-    testid: "compare-layer",
+    testid: "layer",
     specs: uses && next ? [{ ...own, layer: next }] : none,
     hint: next,
   };
 }
 
-function picture(store: Store, own: Override): Offer {
-  const index = (store.question.index.value + 1) % (store.info.value?.images ?? 1);
+function picture(store: Store, own: Override, images: number): Offer {
+  const index = (store.question.index.value + 1) % images;
   return {
     label: "The next picture",
-    testid: "compare-picture",
+    testid: "picture",
     specs: [{ ...own, index }],
     hint: `picture ${index + 1} of the batch`,
   };
 }
 
-function model(store: Store, own: Override): Offer {
-  const models = store.info.value?.models ?? [];
-  const next = (store.modelOf(store.active.value) + 1) % models.length;
+function model(store: Store, own: Override, models: readonly ModelInfo[]): Offer {
+  const next = (store.askedBy(store.active.value).model + 1) % models.length;
   return {
     label: "The other model",
-    testid: "compare-model",
+    testid: "model",
     specs: [{ ...own, model: next }],
-    hint: models[next]?.name,
+    hint: models[next].name,
   };
 }
 
 function derived(store: Store): Offer[] {
   const from = questions(store);
-  const enough = from.length > 1;
-  const none = "It takes two panels";
-  const second =
-    from.includes(store.active.value) && store.active.value > 0 ? store.active.value : (from.at(-1) ?? 0);
+  const active = store.active.value;
+  const second = active > 0 && from.includes(active) ? active : (from.at(-1) ?? 0);
+  const made = (label: string, testid: string, spec: PanelSpec, hint: string): Offer => ({
+    label,
+    testid,
+    specs: from.length > 1 ? [spec] : "It takes two panels",
+    hint,
+    derived: true,
+  });
+  const numbers = from.map((panel) => panel + 1).join(", ");
   return [
-    {
-      label: "Difference of two panels",
-      testid: "compare-difference",
-      specs: enough ? [{ difference: [0, second] }] : none,
-      hint: `panel 1 minus panel ${second + 1}`,
-    },
-    {
-      label: "Average of panels",
-      testid: "compare-average",
-      specs: enough ? [{ average: from }] : none,
-      hint: `of panels ${from.map((panel) => panel + 1).join(", ")}`,
-    },
+    made(
+      "Difference of two panels",
+      "difference",
+      { difference: [0, second] },
+      `panel 1 minus panel ${second + 1}`,
+    ),
+    made("Average of panels", "average", { average: from }, `of panels ${numbers}`),
   ];
-}
-
-/** Every baseline that is not made of others, as the menu starts it. */
-function plain(store: Store): Baseline[] {
-  const info = store.info.value;
-  const kinds = (info?.baselines ?? []).filter(({ kind }) => !COMPOSED.has(kind));
-  return kinds.map(({ kind }) => fillOf(info, kind));
 }
 
 /** In the top bar while a derived panel is the active one: which panels it is made of. */
@@ -224,33 +219,30 @@ export function sourcesControls(store: Store): TemplateResult | typeof nothing {
   const change = (next: PanelSpec) =>
     store.commit({ compare: store.traits.compare.value.with(store.active.value - 1, next) });
   if ("average" in spec) {
-    const flip = (panel: number, on: boolean) => {
-      const average = from.filter((one) => (one === panel ? on : spec.average.includes(one)));
-      if (average.length) change({ average });
-    };
-    return html`<div class="field" role="group" aria-label="Panels to average">
-      <span class="label">Average of panels</span>
-      <div class="checks">
-        ${from.map((panel) => toggle({ label: String(panel + 1), testid: `average-${panel}`, on: spec.average.includes(panel), onChange: (on) => flip(panel, on) }))}
-      </div>
-    </div>`;
+    const toggles = from.map((panel) =>
+      toggle({
+        label: String(panel + 1),
+        testid: `average-${panel}`,
+        on: spec.average.includes(panel),
+        onChange: (on) => {
+          const average = from.filter((one) => (one === panel ? on : spec.average.includes(one)));
+          if (average.length) change({ average });
+        },
+      }),
+    );
+    return group("Panels to average", "Average of panels", "checks", toggles);
   }
   const [a, b] = spec.difference;
   const options = [...new Set([...from, a, b])]
     .sort()
     .map((panel) => ({ value: String(panel), label: `Panel ${panel + 1}` }));
-  return html`${select({
-    label: "Difference of",
-    testid: "difference-from",
-    value: String(a),
-    options,
-    onChange: (value) => change({ difference: [Number(value), b] }),
-  })}
-  ${select({
-    label: "minus",
-    testid: "difference-minus",
-    value: String(b),
-    options,
-    onChange: (value) => change({ difference: [a, Number(value)] }),
-  })}`;
+  const panel = (label: string, testid: string, value: number, pick: (panel: number) => [number, number]) =>
+    select({
+      label,
+      testid: `difference-${testid}`,
+      value: String(value),
+      options,
+      onChange: (chosen) => change({ difference: pick(Number(chosen)) }),
+    });
+  return html`${panel("Difference of", "from", a, (panel) => [panel, b])} ${panel("minus", "minus", b, (panel) => [a, panel])}`;
 }

@@ -7,6 +7,7 @@ import type { Result } from "../../lib/wire.js";
 import { line, linear, spread, tickLabels, ticks } from "../../render/chart.js";
 import { heightAt, type Series, series } from "../../render/path.js";
 import { mount } from "../../ui/mount.js";
+import { hint } from "../../ui/parts.js";
 import type { Store } from "./store.js";
 
 const HEIGHT = 144;
@@ -55,7 +56,7 @@ export class Curves {
   #frame(): TemplateResult {
     const plot = this.#plot.value;
     if (!plot) {
-      return html`<p class="hint">${this.store.drawable.value?.path ? nothing : "The path is being computed"}</p>`;
+      return hint(this.store.drawable.value?.path ? nothing : "The path is being computed");
     }
     const width = this.#width.value;
     return html`<svg

@@ -44,9 +44,10 @@ export function derive(
   const values = new Float64Array(maps[0].length);
   combine(spec, maps, values);
   const on = shown(spec, parts, values, along, sigma);
+  const smoothed = sigma > 0 && on.length === 1 ? on[0] : undefined;
   // A map that is zero everywhere has no size: it must not set that of the others.
   const limit = on.some((map) => map.some(Boolean)) ? automaticLimit(...on) : 0;
-  return { drawable: drawn(spec, parts, values), refusal: null, own: { unit, limit } };
+  return { drawable: drawn(spec, parts, values), refusal: null, own: { unit, limit, smoothed } };
 }
 
 /** The maps whose values make the automatic limit: the whole one, or some of the gradients on the way. */

@@ -79,8 +79,9 @@ export function viewCode(store: Store): string {
     names.map((name) => [name, store.traits[name].value]),
   ) as unknown as Traits;
   // Nobody chose what a method brings along, nor the limits of others on the same scale.
-  const method = store.info.value?.methods.find(({ key }) => key === traits.method);
-  const usual = new Map(method?.controls.map((control) => [control.name, control.default]));
+  const usual = new Map(
+    store.methodOf(traits.method)?.controls.map((control) => [control.name, control.default]),
+  );
   const chosen = Object.entries(traits.params).filter(([name, value]) => !equal(usual.get(name), value));
   traits.params = Object.fromEntries(chosen);
   if (traits.scale.mode !== "fixed") traits.scale = { ...traits.scale, limits: {} };
@@ -115,6 +116,6 @@ async function copyCode(store: Store, shell: Shell): Promise<void> {
     await navigator.clipboard.writeText(viewCode(store));
     shell.say("Copied");
   } catch {
-    shell.box.value = "code";
+    shell.open("code");
   }
 }

@@ -6,6 +6,7 @@ import type { Drawable, Region } from "../../lib/wire.js";
 import { rankCorrelation } from "../../render/compare.js";
 import { type RegionStats, regionStats } from "../../render/region.js";
 import { mount } from "../../ui/mount.js";
+import { button } from "../../ui/parts.js";
 import { LESSONS } from "./lessons.js";
 import type { Store } from "./store.js";
 
@@ -32,10 +33,7 @@ export class Guide {
   readonly tries = signal<readonly Try[]>([]);
   /** Of the leading panel. */
   readonly drawable = computed(() => this.store.slots.value[0].drawable.value);
-  readonly method = computed(() => {
-    const key = this.store.traits.method.value;
-    return this.store.info.value?.methods.find((method) => method.key === key);
-  });
+  readonly method = computed(() => this.store.methodOf(this.store.traits.method.value));
   readonly veiled = computed(() => this.store.traits.mode.value === "guided" && this.reached.value < REVEAL);
   #first: { key: string; drawable: Drawable } | null = null;
 
@@ -112,7 +110,7 @@ export function mountGuide(element: HTMLElement, root: HTMLElement, store: Store
 function cards(guide: Guide): TemplateResult {
   return html`<header>
       <h3>Guided tour</h3>
-      <button class="link" type="button" data-testid="full-mode" @click=${() => guide.leave()}>Full mode</button>
+      ${button("Full mode", "full-mode", () => guide.leave(), { look: "link" })}
     </header>
     <ol>
       ${LESSONS.map((_, number) => card(guide, number))}
@@ -127,7 +125,7 @@ function card(guide: Guide, number: number): TemplateResult {
     <button
       class="head"
       type="button"
-      aria-expanded=${open ? "true" : "false"}
+      aria-expanded=${open}
       ?disabled=${!reached}
       @click=${() => guide.go(number)}
     >
@@ -141,7 +139,7 @@ function card(guide: Guide, number: number): TemplateResult {
               ${number > 0 ? button("Back", "back", () => guide.go(number - 1)) : nothing}
               ${
                 next
-                  ? button(next, "next", () => guide.go(number + 1), true)
+                  ? button(next, "next", () => guide.go(number + 1), { look: "button strong" })
                   : button("Start over", "restart", () => guide.restart())
               }
             </div>
@@ -149,10 +147,4 @@ function card(guide: Guide, number: number): TemplateResult {
         : nothing
     }
   </li>`;
-}
-
-export function button(label: string, testid: string, onClick: () => void, strong = false): TemplateResult {
-  return html`<button class="button" type="button" data-testid=${testid} ?data-strong=${strong} @click=${onClick}>
-    ${label}
-  </button>`;
 }

@@ -1,11 +1,12 @@
 /** The help: what each part shows, and every key there is. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { DialogProps } from "../../ui/dialog.js";
+import { button, type Fact, facts, hint } from "../../ui/parts.js";
 import { KEYS, type Key } from "./keys.js";
 import type { Shell } from "./shell.js";
 import type { Store } from "./store.js";
 
-const PARTS: readonly [name: string, shows: string][] = [
+const PARTS: readonly Fact[] = [
   ["Top bar", "What is explained (target and score), by which method, and where a path starts (baseline)."],
   [
     "Input",
@@ -39,28 +40,24 @@ const NAMES: Record<string, string> = {
 };
 
 export function helpBox(store: Store, shell: Shell): DialogProps {
-  return { title: "Help", testid: "help-box", body: html`${tour(store, shell)} ${parts()} ${keys()}` };
+  return { title: "Help", testid: "help-box", body: html`${tour(store, shell)} ${facts(PARTS)} ${keys()}` };
 }
 
 function tour(store: Store, shell: Shell): TemplateResult | typeof nothing {
   if (store.traits.mode.value === "guided") return nothing;
   const begin = () => {
-    shell.box.value = null;
+    shell.open(null);
     store.commit({ mode: "guided" });
   };
   return html`<p class="offer">
-    <button class="button" type="button" data-testid="begin-tour" @click=${begin}>Take the guided tour</button>
+    ${button("Take the guided tour", "begin-tour", begin)}
     <span>Five cards: predict, move, reveal, explain, check.</span>
   </p>`;
 }
 
-function parts(): TemplateResult {
-  return html`<dl class="facts">${PARTS.map(([name, shows]) => html`<dt>${name}</dt><dd>${shows}</dd>`)}</dl>`;
-}
-
 function keys(): TemplateResult {
   return html`<h4>Keys</h4>
-    <p class="hint">They work while the focus is in here; click on a picture, or use Tab.</p>
+    ${hint("They work while the focus is in here; click on a picture, or use Tab.")}
     <div class="keys">
       ${KEYS.map(
         ({ title, keys }) => html`<section>

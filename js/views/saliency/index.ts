@@ -101,9 +101,7 @@ export class SaliencyView {
       life,
       root,
       () => boxOf(store, shell),
-      () => {
-        shell.box.value = null;
-      },
+      () => shell.open(null),
     );
     listenKeys(root, store, shell, path.player, life);
 

@@ -1,12 +1,20 @@
 /** The side panel: how the map is shown, what lies in the region, what the model says, and what to keep in mind. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import { seconds, spaced } from "../../lib/format.js";
-import type { Luts, Overlay, Params, Region, Result, Sign } from "../../lib/wire.js";
+import {
+  DEFAULTS,
+  type Luts,
+  type Overlay,
+  type Params,
+  type Region,
+  type Result,
+  type Sign,
+} from "../../lib/wire.js";
 import { LUT_SIZE } from "../../render/recolour.js";
 import { type Option, segmented } from "../../ui/choice.js";
 import { make, mount } from "../../ui/mount.js";
 import { collapsible, type Fact, facts } from "../../ui/parts.js";
-import { slider } from "../../ui/slider.js";
+import { type SliderProps, slider } from "../../ui/slider.js";
 import { answered, told } from "./card.js";
 import { questionOf } from "./occlude.js";
 import { mountRegion } from "./region.js";
@@ -46,43 +54,22 @@ export function mountInspector(element: HTMLElement, store: Store, life: AbortSi
 }
 
 function view(store: Store): TemplateResult {
-  const { opacity, threshold, smoothing, sign, overlay } = store.traits;
-  return html`${slider({
-    label: "Opacity",
-    testid: "opacity",
-    value: opacity.value,
-    min: 0,
-    max: 1,
-    step: 0.01,
-    reset: 0.85,
-    percent: true,
-    ...store.local("opacity"),
-  })}
-  ${slider({
-    label: "Keep top",
-    testid: "threshold",
-    value: threshold.value,
-    min: 0.001,
-    max: 1,
-    step: 0.01,
-    reset: 1,
-    percent: true,
-    ...store.local("threshold"),
-  })}
-  ${slider({
-    label: "Smooth",
-    testid: "smoothing",
-    value: smoothing.value,
-    min: 0,
-    max: MOST_SMOOTHING,
-    step: 0.5,
-    reset: 0,
-    unit: "px",
-    ...store.local("smoothing"),
-  })}
+  const { sign, overlay } = store.traits;
+  return html`${look(store, "opacity", "Opacity", { percent: true })}
+  ${look(store, "threshold", "Keep top", { min: 0.001, percent: true })}
+  ${look(store, "smoothing", "Smooth", { max: MOST_SMOOTHING, step: 0.5, unit: "px" })}
   ${row("Sign", segmented({ label: "Sign", testid: "sign", value: sign.value, options: SIGNS, onChange: (value) => store.commit({ sign: value }) }))}
   ${segmented({ label: "Overlay", testid: "overlay", value: overlay.value, options: OVERLAYS, onChange: (value) => store.commit({ overlay: value }) })}
   ${peek(store)} ${scaleControls(store)} ${colours(store)}`;
+}
+
+type Dragged = Parameters<Store["local"]>[0];
+
+/** A slider of something that may be dragged; its reset is what an explorer starts with. */
+function look(store: Store, name: Dragged, label: string, more: Partial<SliderProps>): TemplateResult {
+  const value = store.traits[name].value;
+  const start = { label, testid: name, value, min: 0, max: 1, step: 0.01, reset: DEFAULTS[name] };
+  return slider({ ...start, ...more, ...store.local(name) });
 }
 
 const row = (label: string, content: TemplateResult) =>

@@ -2,7 +2,9 @@
  * Keys of the whole widget. They work, and are kept from the notebook, only while it has the focus.
  * The help shows this table.
  */
-import { clamp } from "../../lib/format.js";
+import { clamp, oneLine } from "../../lib/format.js";
+import { ARROWS } from "../../lib/keys.js";
+import { atEnd, listen } from "../../lib/lifetime.js";
 import type { Overlay, Sign, Traits } from "../../lib/wire.js";
 import { PLAIN, zoomAt } from "./gestures.js";
 import { fillOf, fills, stopPainting } from "./paint.js";
@@ -49,98 +51,64 @@ export interface Group {
   readonly keys: readonly Key[];
 }
 
+/** A row of the table; `keys` are written one after the other. */
+function row(keys: string, says: string, run?: Key["run"], more?: Partial<Key>): Key {
+  return { keys: keys === " " ? [keys] : keys.split(" "), says, run, ...more };
+}
+
+/** A row of two keys, the first of which goes back; a held key goes on. */
+function both(keys: string, says: string, act: (hand: Hand, steps: number) => void, size = 1): Key {
+  const [back] = keys;
+  return row(keys, says, (hand, key) => act(hand, key === back ? -size : size), { repeats: true });
+}
+
 export const KEYS: readonly Group[] = [
   {
     title: "Question",
     keys: [
-      { keys: ["b"], says: "Next baseline", run: nextBaseline },
-      {
-        keys: ["m", "M"],
-        says: "Next or previous method",
-        run: (hand, key) => nextMethod(hand, key === "m" ? 1 : -1),
-      },
-      {
-        keys: ["Escape"],
-        says: "Close what is open, put the tool away, stop playing, cancel the work",
-        run: stop,
-      },
+      row("b", "Next baseline", nextBaseline),
+      row("m M", "Next or previous method", (hand, key) => nextMethod(hand, key === "m" ? 1 : -1)),
+      row("Escape", "Close what is open, put the tool away, stop playing, cancel the work", stop),
     ],
   },
   {
     title: "Path",
     keys: [
-      {
-        keys: ["[", "]"],
-        says: "Alpha back or on",
-        repeats: true,
-        run: (hand, key) => moveAlpha(hand, key === "[" ? -1 : 1),
-      },
-      {
-        keys: ["{", "}"],
-        says: "Ten times as far",
-        repeats: true,
-        run: (hand, key) => moveAlpha(hand, key === "{" ? -10 : 10),
-      },
-      { keys: [" "], says: "Play or stop", run: ({ player }) => player.toggle() },
+      both("[ ]", "Alpha back or on", moveAlpha),
+      both("{ }", "Ten times as far", moveAlpha, 10),
+      row(" ", "Play or stop", ({ player }) => player.toggle()),
     ],
   },
   {
     title: "View",
     keys: [
-      {
-        keys: ["o"],
-        says: "Next overlay",
-        run: ({ store }) => store.commit({ overlay: after(OVERLAYS, store.traits.overlay.value) }),
-      },
-      {
-        keys: [",", "."],
-        says: "Less or more opacity",
-        repeats: true,
-        run: (hand, key) => moveOpacity(hand, key === "," ? -1 : 1),
-      },
-      {
-        keys: ["s"],
-        says: "Next sign",
-        run: ({ store }) => store.commit({ sign: after(SIGNS, store.traits.sign.value) }),
-      },
-      { keys: ["l"], says: "Lock the scale, or let it go", run: lock },
-      {
-        keys: ["p"],
-        says: "While held: the plain picture",
-        run: ({ store }) => peek(store, true),
+      row("o", "Next overlay", ({ store }) =>
+        store.commit({ overlay: after(OVERLAYS, store.traits.overlay.value) }),
+      ),
+      both(", .", "Less or more opacity", moveOpacity),
+      row("s", "Next sign", ({ store }) => store.commit({ sign: after(SIGNS, store.traits.sign.value) })),
+      row("l", "Lock the scale, or let it go", lock),
+      row("p", "While held: the plain picture", ({ store }) => peek(store, true), {
         lift: ({ store }) => peek(store, false),
-      },
+      }),
     ],
   },
   {
     title: "Pictures",
     keys: [
-      {
-        keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"],
-        says: "On a picture: from pixel to pixel; with Shift ten",
-      },
-      { keys: ["+", "-", "0"], says: "Larger, smaller, whole picture", repeats: true, run: zoom },
-      { keys: ["n"], says: "Add a panel", run: addPanel },
-      {
-        keys: ["1", "2", "3", "4", "5", "6"],
-        says: "Make this panel the active one",
-        run: (hand, key) => activate(hand, Number(key) - 1),
-      },
-      { keys: ["r"], says: "Region tool: rectangle, brush, none", run: nextTool },
+      row(Object.keys(ARROWS).join(" "), "On a picture: from pixel to pixel; with Shift ten"),
+      row("+ - 0", "Larger, smaller, whole picture", zoom, { repeats: true }),
+      row("n", "Add a panel", addPanel),
+      row("1 2 3 4 5 6", "Make this panel the active one", (hand, key) => activate(hand, Number(key) - 1)),
+      row("r", "Region tool: rectangle, brush, none", nextTool),
     ],
   },
   {
     title: "All",
     keys: [
-      { keys: ["z"], says: "Undo", run: ({ store }) => store.undo() },
-      { keys: ["Z"], says: "Redo", run: ({ store }) => store.redo() },
-      {
-        keys: ["?"],
-        says: "This help",
-        run: ({ shell }) => {
-          shell.box.value = "help";
-        },
-      },
+      row("z", "Undo", ({ store }) => store.undo()),
+      row("Z", "Redo", ({ store }) => store.redo()),
+      row("?", "This help", ({ shell }) => shell.open("help")),
     ],
   },
 ];
@@ -175,8 +143,7 @@ export function listenKeys(
     held = {};
   };
   const speak = whenAtRest(life, () => {
-    const pixel = root.querySelector("[data-testid=readout]")?.textContent ?? "";
-    shell.spoken.value = pixel.replace(/\s+/g, " ").trim();
+    shell.spoken.value = oneLine(root.querySelector("[data-testid=readout]")?.textContent ?? "");
   });
   const press = (event: KeyboardEvent) => {
     // Shortcuts of the notebook and the browser; but brackets need Alt on many keyboards.
@@ -192,19 +159,15 @@ export function listenKeys(
     down.add(entry);
     entry.run(hand, key);
   };
-  const options = { signal: life };
   // Jupyter's shortcuts ask the element in focus, and Notebook 7 does so before the key comes here.
   const mark = ({ target }: FocusEvent) =>
     (target as Element).setAttribute("data-lm-suppress-shortcuts", "true");
-  root.addEventListener("focusin", mark, options);
-  root.addEventListener("keydown", press, options);
-  root.addEventListener("keyup", lift, options);
-  root.addEventListener("focusout", lift, options);
+  listen(life, root, { focusin: mark, keydown: press, keyup: lift, focusout: lift });
 }
 
 function whenAtRest(life: AbortSignal, act: () => void): () => void {
   let timer = 0;
-  life.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  atEnd(life, () => clearTimeout(timer));
   return () => {
     clearTimeout(timer);
     timer = window.setTimeout(act, REST);

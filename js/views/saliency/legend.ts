@@ -1,6 +1,6 @@
 /** Under a map: what its colours mean, and where they end. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { clamp, number, percent, signed } from "../../lib/format.js";
+import { clamp, number, percent, words as sentence, signed } from "../../lib/format.js";
 import { react } from "../../lib/lifetime.js";
 import { oneSided, paintBar } from "../../render/bar.js";
 import { Surface } from "../../render/canvas.js";
@@ -43,7 +43,7 @@ export function mountWarning(element: HTMLElement, store: Store, life: AbortSign
   element.setAttribute("role", "note");
   react(life, () => {
     element.hidden = store.traits.scale.value.mode !== "each";
-    element.textContent = `${EACH.charAt(0).toUpperCase()}${EACH.slice(1)}.`;
+    element.textContent = `${sentence(EACH)}.`;
   });
 }
 

@@ -1,9 +1,10 @@
 /** What the five cards of the guided mode say and ask. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { named, number, percent, probability, shorten } from "../../lib/format.js";
+import { explainedClass, number, percent, probability, shorten } from "../../lib/format.js";
 import { converged, explained } from "../../lib/sentence.js";
 import { rankCorrelation } from "../../render/compare.js";
-import { button, type Guide, type Try } from "./guided.js";
+import { button, hint } from "../../ui/parts.js";
+import type { Guide, Try } from "./guided.js";
 
 export interface Lesson {
   title: string;
@@ -18,6 +19,8 @@ const LESS = 1 / MORE;
 /** In this order one is proposed to compare with: the further from the method, the more it tells. */
 const OTHERS = ["grad_cam", "integrated_gradients", "smooth_grad", "saliency"];
 
+const SCALE = "1 is the same order of all pixels, 0 is unrelated";
+
 export const LESSONS: readonly Lesson[] = [
   { title: "Predict", next: "Next: move", body: predict },
   { title: "Move", next: "Reveal the map", body: move },
@@ -29,7 +32,7 @@ export const LESSONS: readonly Lesson[] = [
 /** The class that is explained, as data: shown as text, with a direction of its own. */
 function target(guide: Guide): TemplateResult {
   const result = guide.drawable.value?.result;
-  return html`<b><bdi>${result ? shorten(named(result.target_label, result.target), 60) : "the target"}</bdi></b>`;
+  return html`<b><bdi>${result ? explainedClass(result, 60) : "the target"}</bdi></b>`;
 }
 
 function predict(guide: Guide): TemplateResult {
@@ -41,7 +44,7 @@ function predict(guide: Guide): TemplateResult {
   const area = guide.stats(guide.drawable.value, region)?.area ?? null;
   return html`<p>
       ${sure ? html`The model gives ${target(guide)} ${probability(sure.p)}.` : html`We ask about ${target(guide)}.`}
-      What will it look at? Mark it on the picture, before you see the map.
+      What does it look at? Mark it, before you see the map.
     </p>
     <div class="steps">
       ${button(brush ? "Put the brush down" : "Take the brush", "brush", () => {
@@ -52,8 +55,8 @@ function predict(guide: Guide): TemplateResult {
     <p class="hint" data-testid="marked">
       ${
         area === null
-          ? "There is no wrong answer: a surprise teaches most."
-          : `Your mark covers ${percent(area)} of the picture. It is kept, and the map will be held against it.`
+          ? "No answer is wrong: a surprise teaches most."
+          : `Your mark covers ${percent(area)} of the picture. The map will be held against it.`
       }
     </p>`;
 }
@@ -61,18 +64,13 @@ function predict(guide: Guide): TemplateResult {
 function move(guide: Guide): TemplateResult {
   const method = guide.method.value;
   if (method && !method.path)
-    return html`<p>
-        ${method.title} walks no path: it looks at the picture itself, once. Go on, or choose a method with a path
-        above.
-      </p>
-      ${proposal(guide, "integrated_gradients", (key) => guide.store.commit({ method: key }), "Use")}`;
+    return instead(guide, `${method.title} walks no path: it looks at the picture itself, once.`);
   const baseline = guide.drawable.value?.result.baseline;
   return html`<p>
       Pull alpha from 0 to 1, or press play. At 0 there is only the
-      baseline${baseline ? html` (<bdi>${shorten(baseline, 60)}</bdi>)` : nothing}: nothing to see. At 1 the picture
-      is complete.
+      baseline${baseline ? html` (<bdi>${shorten(baseline, 60)}</bdi>)` : nothing}, at 1 the whole picture.
     </p>
-    <p>One curve is the score for ${target(guide)}. Where does it rise? Would you recognise the picture there?</p>`;
+    <p>One curve is the score for ${target(guide)}. Where does it rise? Can you recognise the picture there?</p>`;
 }
 
 function reveal(guide: Guide): TemplateResult {
@@ -85,7 +83,7 @@ function reveal(guide: Guide): TemplateResult {
     : html`The stronger the colour, the more the score of ${target(guide)} depends on that place.`;
   if (!stats)
     return html`<p>${colours}</p>
-      <p class="hint">You have marked nothing, so there is nothing to compare: step 1 is still open.</p>`;
+      ${hint("You have marked nothing to compare with: step 1 is still open.")}`;
   const { area, ofTotal, density } = stats;
   if (ofTotal === null || density === null)
     return html`<p>The map is zero everywhere: the score does not depend on this picture.</p>`;
@@ -94,7 +92,7 @@ function reveal(guide: Guide): TemplateResult {
       Your mark is ${percent(area)} of the picture and holds <b>${percent(ofTotal)}</b> of the attributions, by size:
       ${number(density, 2)} times its share. ${verdict(density)}
     </p>
-    ${result.stage === "final" ? nothing : html`<p class="hint">Still being computed: the numbers may change.</p>`}`;
+    ${result.stage === "final" ? nothing : hint("Still being computed: the numbers may change.")}`;
 }
 
 function verdict(density: number): string {
@@ -106,19 +104,14 @@ function verdict(density: number): string {
 function explain(guide: Guide): TemplateResult {
   const method = guide.method.value;
   if (method && !method.uses_baseline)
-    return html`<p>
-        ${method.title} starts nowhere: it has no baseline to change. Go on, or choose a method with one above.
-      </p>
-      ${proposal(guide, "integrated_gradients", (key) => guide.store.commit({ method: key }), "Use")}`;
+    return instead(guide, `${method.title} starts nowhere: it has no baseline to change.`);
   const tries = guide.tries.value;
   return html`<p>
-      Choose another baseline above. A pixel that equals the baseline gets exactly zero: black can never point at
-      what is black.
+      Choose another baseline above. A pixel that equals the baseline gets exactly zero: black never points at
+      black.
     </p>
     ${tries.length ? table(tries) : nothing}
-    <p class="hint">
-      ${tries.length > 1 ? "What stays whatever the baseline deserves more trust than what comes and goes." : "What changes?"}
-    </p>`;
+    ${hint(tries.length > 1 ? "What stays whatever the baseline deserves more trust than what comes and goes." : "What changes?")}`;
 }
 
 function table(tries: readonly Try[]): TemplateResult {
@@ -128,7 +121,7 @@ function table(tries: readonly Try[]): TemplateResult {
       <tr>
         <th scope="col">Baseline</th>
         ${marked ? html`<th scope="col">In your mark</th>` : nothing}
-        <th scope="col" title="Spearman's rank correlation: 1 is the same order of all pixels, 0 is unrelated">
+        <th scope="col" title="Spearman's rank correlation: ${SCALE}">
           Like the first
         </th>
       </tr>
@@ -145,8 +138,7 @@ function table(tries: readonly Try[]): TemplateResult {
   </table>`;
 }
 
-const shareOf = (share: number | null | undefined) =>
-  share === null || share === undefined ? "\u2013" : percent(share);
+const shareOf = (share: number | null | undefined) => (share == null ? "\u2013" : percent(share));
 
 function check(guide: Guide): TemplateResult {
   const result = guide.drawable.value?.result;
@@ -154,13 +146,13 @@ function check(guide: Guide): TemplateResult {
   return html`${
     result?.completeness
       ? html`<p data-testid="checked">${explained(result)} ${converged(result)}</p>
-          <p class="hint">A sum that fits shows that nothing was lost on the way, not that the map is right.</p>`
+          ${hint("A sum that fits shows that nothing was lost on the way, not that the map is right.")}`
       : html`<p>${guide.method.value?.title ?? "This method"} promises no sum, so there is none to check.</p>`
   }
     ${comparison(guide)}
     <h4>What this cannot tell you</h4>
     <ul>
-      <li>Why the model has learnt this: a map says where, not why.</li>
+      <li>Why the model has learnt this: a map says where.</li>
       <li>What it does with other pictures: this is one.</li>
       <li>Whether it is right: a good answer can have a bad reason.</li>
       ${fails ? html`<li>${fails}</li>` : nothing}
@@ -183,9 +175,15 @@ function comparison(guide: Guide): TemplateResult | typeof nothing {
   const correlation = rankCorrelation(first.map.data, second.map.data);
   if (correlation === null) return nothing;
   return html`<p data-testid="compared">
-    Rank correlation of both maps: <b>${number(correlation, 2)}</b> (1 is the same order of all pixels, 0 is
-    unrelated). Where two methods disagree, neither has the last word.
+    Rank correlation of both maps: <b>${number(correlation, 2)}</b> (${SCALE}). Where two methods disagree, neither
+    has the last word.
   </p>`;
+}
+
+/** A card about something that the method does not have. */
+function instead(guide: Guide, why: string): TemplateResult {
+  return html`<p>${why} Go on, or choose another method above.</p>
+    ${proposal(guide, "integrated_gradients", (key) => guide.store.commit({ method: key }), "Use")}`;
 }
 
 /** A method to go on with, where the kernel has it. */
@@ -195,7 +193,7 @@ function proposal(
   act: (key: string) => void,
   verb: string,
 ): TemplateResult | typeof nothing {
-  const method = guide.store.info.value?.methods.find((known) => known.key === key);
+  const method = guide.store.methodOf(key);
   return method
     ? html`<div class="steps">${button(`${verb} ${method.title}`, "propose", () => act(key))}</div>`
     : nothing;

@@ -111,7 +111,10 @@ export class MapPicture {
       sign: sign.value,
       overlay: overlay.value,
     };
-    const values = this.#smoother.smooth(this.slot.values, width, height, smoothing.value);
+    const { own, alpha } = this.slot;
+    // At the end of the path the map is the one that its limit was found in: it is smoothed already.
+    const whole = alpha.value === 1 ? own.value.smoothed : undefined;
+    const values = whole ?? this.#smoother.smooth(this.slot.values, width, height, smoothing.value);
     this.#recolour.paint(out, picture, values, isSigned(this.slot), look);
     if (look.overlay === "contour") this.#contour.draw(this.#recolour.shown, width, height, look);
     else this.#contour.clear();

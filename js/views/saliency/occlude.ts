@@ -127,12 +127,17 @@ export class Occlusion {
 
   #note(panel: number, job: number): Asked | null {
     const asks = questionOf(this.store, panel);
-    if (!asks) return (this.#asked[panel] = null);
+    if (!asks) {
+      this.#asked[panel] = null;
+      return null;
+    }
     const { occlusion, target, output, index, model } = asks;
     const question = { occlusion, target, output, index };
     const before = this.#asked[panel];
     if (before && before.model === model && equal(before.question, question)) return before;
-    return (this.#asked[panel] = { question, model, since: before ? job : -1 });
+    const asked = { question, model, since: before ? job : -1 };
+    this.#asked[panel] = asked;
+    return asked;
   }
 }
 

@@ -1,9 +1,10 @@
 /** The region over a picture: its border, a veil over the rest, and the hand that draws it. */
 import { html, svg } from "lit-html";
 import { Brush, middle, moved, rectBetween, resized } from "../../lib/brush.js";
+import { words } from "../../lib/format.js";
 import { ARROWS, isShortcut } from "../../lib/keys.js";
 import { listen, perFrame, react, signal } from "../../lib/lifetime.js";
-import { maskOf, outlineOf, type Size } from "../../lib/region.js";
+import { maskOf, outlineOf, runs, type Size } from "../../lib/region.js";
 import type { Region } from "../../lib/wire.js";
 import { make, mount } from "../../ui/mount.js";
 import { placeOn } from "./gestures.js";
@@ -15,11 +16,12 @@ import type { Point, Store } from "./store.js";
 const PRESS = 0.01;
 /** A press that moves less than this many pixels of the screen draws no rectangle. */
 const SLIP = 3;
-const HOWTO = {
+/** What the keys do on a picture, with a tool in the hand. */
+export const HOWTO = {
   look: "",
-  rectangle: "Arrow keys move the rectangle, Shift and arrow keys resize it, Delete removes the region.",
-  brush: "Arrow keys move the brush, Enter paints, Delete removes the region.",
-  eraser: "Arrow keys move the eraser, Enter wipes out, Delete removes the region.",
+  rectangle: "arrow keys move the rectangle, Shift and arrow keys resize it, Delete removes the region.",
+  brush: "arrow keys move the brush, Enter paints, Delete removes the region.",
+  eraser: "arrow keys move the eraser, Enter wipes out, Delete removes the region.",
 };
 
 export function mountOutline(panel: Panel, store: Store, life: AbortSignal): void {
@@ -40,7 +42,7 @@ export function mountOutline(panel: Panel, store: Store, life: AbortSignal): voi
   react(life, () => {
     const tool = store.tool.value;
     view.dataset.tool = tool;
-    if (HOWTO[tool]) view.setAttribute("aria-description", HOWTO[tool]);
+    if (HOWTO[tool]) view.setAttribute("aria-description", words(HOWTO[tool]));
     else view.removeAttribute("aria-description");
     layer.style.setProperty("--thin", String(1 / store.traits.zoom.value[0]));
   });
@@ -65,25 +67,13 @@ function drawn(region: Region, lead: Size) {
     [width, height] = region.cells;
     const mask = maskOf(region, width, height);
     edge = outlineOf(mask, width, height);
-    inside = runs(mask, width);
+    const stretches = runs(height, width, (y, x) => mask[y * width + x] > 0);
+    inside = stretches.map(([y, x, n]) => `M${x} ${y}h${n}v1h${-n}z`).join("");
   }
   return html`<svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none">
     ${svg`<path class="veil" fill-rule="evenodd" d=${whole(width, height) + inside}></path>
     <path class="edge under" d=${edge}></path><path class="edge" d=${edge}></path>`}
   </svg>`;
-}
-
-/** The cells of a mask as a path to be filled, row by row. */
-function runs(mask: Uint8Array, width: number): string {
-  const parts: string[] = [];
-  for (let i = 0; i < mask.length; i++) {
-    const start = i;
-    const end = i - (i % width) + width;
-    while (i < end && mask[i]) i++;
-    if (i > start) parts.push(`M${start % width} ${Math.floor(start / width)}h${i - start}v1h${start - i}z`);
-    if (i === end) i--; // the loop steps on to the next row
-  }
-  return parts.join("");
 }
 
 /** What the brush would cover. */

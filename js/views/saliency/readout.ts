@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { number, signed, withUnit } from "../../lib/format.js";
 import { mount } from "../../ui/mount.js";
+import { hint } from "../../ui/parts.js";
 import type { Slot, Store } from "./store.js";
 
 export function mountReadout(element: HTMLElement, store: Store, life: AbortSignal): void {
@@ -18,8 +19,7 @@ function readout(element: HTMLElement, store: Store): TemplateResult {
   const value = underCursor(slot, store);
   if (!at || !drawable || value === null) {
     delete element.dataset.value;
-    const hint = "Point at a pixel, or use the arrow keys on a picture.";
-    return html`<p class="hint">${drawable ? hint : nothing}</p>`;
+    return hint(drawable ? "Point at a pixel, or use the arrow keys on a picture." : nothing);
   }
   const { width, height, picture } = drawable;
   const [x, y] = [Math.floor(at.x * width), Math.floor(at.y * height)];

@@ -9,7 +9,7 @@ import { make, mount } from "../../ui/mount.js";
 import { button, hint } from "../../ui/parts.js";
 import { slider } from "../../ui/slider.js";
 import { Occlusion } from "./occlude.js";
-import { leadSize } from "./outline.js";
+import { HOWTO, leadSize } from "./outline.js";
 import { watchPainting } from "./paint.js";
 import { differences, isQuestion } from "./specs.js";
 import type { Slot, Store } from "./store.js";
@@ -25,10 +25,9 @@ export const TOOLS: Option<Tool>[] = [
 
 const HINTS: Record<Tool, string> = {
   look: "Mark a part of the picture to see how much of the map lies in it.",
-  rectangle:
-    "Drag over a picture. With the keyboard: on a picture, arrows move it, Shift and arrows resize it.",
-  brush: "Paint on a picture. With the keyboard: arrows move the brush, Enter paints.",
-  eraser: "Wipe out on a picture. With the keyboard: arrows move the eraser, Enter wipes out.",
+  rectangle: "Drag over a picture. With the focus on it:",
+  brush: "Paint on a picture. With the focus on it:",
+  eraser: "Wipe out on a picture. With the focus on it:",
 };
 
 export function mountRegion(element: HTMLElement, store: Store, life: AbortSignal): void {
@@ -54,7 +53,7 @@ function choose(store: Store): TemplateResult {
     },
   })}
     ${tool === "brush" || tool === "eraser" ? brush(store) : nothing}
-    ${region && tool === "look" ? nothing : hint(HINTS[tool])}`;
+    ${region && tool === "look" ? nothing : hint(`${HINTS[tool]} ${HOWTO[tool]}`)}`;
 }
 
 function brush(store: Store): TemplateResult {

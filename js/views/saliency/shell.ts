@@ -28,6 +28,10 @@ export class Shell {
     });
   }
 
+  open(box: Box | null): void {
+    this.box.value = box;
+  }
+
   say(text: string): void {
     this.said.value = text;
   }

@@ -1,5 +1,7 @@
 /** The pictures on screen with their captions and legends, as one image: what a page can make by itself. */
 
+import { oneLine } from "../../lib/format.js";
+
 /** Pixels of the image for each of the screen. */
 const SHARP = 2;
 const MARGIN = 12;
@@ -87,6 +89,6 @@ function paintText(context: CanvasRenderingContext2D, text: Text): void {
     context.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
     context.fillStyle = style.color;
     context.textBaseline = "middle";
-    context.fillText(text.data.replace(/\s+/g, " ").trim(), place.left, place.top + place.height / 2);
+    context.fillText(oneLine(text.data), place.left, place.top + place.height / 2);
   });
 }

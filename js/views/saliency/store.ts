@@ -15,8 +15,8 @@ import {
   type MethodInfo,
   MOST_PANELS,
   type ModelInfo,
-  type Params,
   type PanelSpec,
+  type Params,
   QUESTION,
   type Question,
   type State,
@@ -162,7 +162,9 @@ export class Store {
   /** What a panel asks: what it has of its own, over what the lead asks. */
   askedBy(panel: number): Question & { model: number } {
     const spec = this.traits.compare.value[panel - 1] ?? {};
-    const lead = Object.fromEntries(QUESTION.map((name) => [name, this.traits[name].value])) as unknown as Question;
+    const lead = Object.fromEntries(
+      QUESTION.map((name) => [name, this.traits[name].value]),
+    ) as unknown as Question;
     // Another method's parameters are no parameters of this one.
     return { ...lead, ...("method" in spec && { params: NO_PARAMS }), model: 0, ...spec };
   }

@@ -2,7 +2,7 @@
 import { html } from "lit-html";
 import { icons } from "../../ui/icons.js";
 import { mountMenu } from "../../ui/menu.js";
-import { mount } from "../../ui/mount.js";
+import { make, mount } from "../../ui/mount.js";
 import { iconButton } from "../../ui/parts.js";
 import { exportMenu } from "./export.js";
 import type { Shell } from "./shell.js";
@@ -17,11 +17,7 @@ export function mountToolbar(
 ): void {
   element.setAttribute("role", "group");
   element.setAttribute("aria-label", "Whole view");
-  const [history, files, rest] = ["set", "set", "set"].map((name) => {
-    const part = element.appendChild(document.createElement("div"));
-    part.className = name;
-    return part;
-  });
+  const [history, files, rest] = ["set", "set", "set"].map((name) => make("div", name, element));
   mount(life, history, () => {
     const { canUndo, canRedo } = store.history;
     return html`${iconButton({
@@ -52,17 +48,13 @@ export function mountToolbar(
       icon: icons.card,
       label: "About this method",
       testid: "card",
-      onClick: () => {
-        shell.box.value = "card";
-      },
+      onClick: () => shell.open("card"),
     })}
     ${iconButton({
       icon: icons.help,
       label: "Help and keys",
       testid: "help",
-      onClick: () => {
-        shell.box.value = "help";
-      },
+      onClick: () => shell.open("help"),
     })}
     ${iconButton({
       icon: icons.panel,

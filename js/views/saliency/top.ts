@@ -1,11 +1,11 @@
 /** The classes that the model finds most probable, moving along the path with alpha. */
-import { html, nothing, type TemplateResult } from "lit-html";
-import { repeat } from "lit-html/directives/repeat.js";
+import { html, nothing, render, type TemplateResult } from "lit-html";
 import { clamp, named, onGrid, probability, shorten } from "../../lib/format.js";
 import { computed, react, untracked } from "../../lib/lifetime.js";
-import { lastAtMost } from "../../lib/select.js";
+import { between } from "../../lib/select.js";
 import type { Drawable, Predictions, Probability } from "../../lib/wire.js";
-import { mount } from "../../ui/mount.js";
+import { make, mount } from "../../ui/mount.js";
+import { hint } from "../../ui/parts.js";
 import { sourcesOf } from "./derived.js";
 import { Extra } from "./extras.js";
 import { isQuestion } from "./specs.js";
@@ -26,23 +26,55 @@ export function mountTop(element: HTMLElement, store: Store, life: AbortSignal):
     const timer = setTimeout(() => untracked(() => predictions.ask(slot)), PATIENCE);
     return () => clearTimeout(timer);
   });
-  mount(life, element, () => template(store, predictions));
+  const list = make("ol", "top5", element);
+  list.dataset.testid = "top5";
+  const rows = new Map<number, HTMLElement>();
+  react(life, () => {
+    const { drawable, alpha } = store.slot.value;
+    list.hidden = !drawable.value;
+    if (drawable.value) arrange(list, rows, ranked(drawable.value, alpha.value), store);
+  });
+  mount(life, make("div", "", element), () => notes(store, predictions));
 }
 
-function template(store: Store, predictions: Extra): TemplateResult {
-  const { drawable, alpha } = store.slot.value;
-  if (!drawable.value) return html`<p class="hint">Not computed yet</p>`;
+/** One row for each class, whatever its place: a row is moved, and keeps the focus and its glide. */
+function arrange(
+  list: HTMLElement,
+  rows: Map<number, HTMLElement>,
+  found: readonly Ranked[],
+  store: Store,
+): void {
+  const count = found.filter(({ rank }) => rank < MOST).length;
+  list.style.setProperty("--rows", String(count));
+  for (const [index, row] of rows) {
+    if (found.some((one) => one.index === index)) continue;
+    row.remove();
+    rows.delete(index);
+  }
+  for (const [i, one] of found.entries()) {
+    const row = rows.get(one.index) ?? make("li");
+    rows.set(one.index, row);
+    place(row, one.rank, count);
+    render(line(one, store), row);
+    if (list.children[i] !== row) list.insertBefore(row, list.children[i] ?? null);
+  }
+}
+
+/** Those beyond the first few stay in reach of a glide, and out of sight. */
+function place(row: HTMLElement, rank: number, count: number): void {
+  row.style.setProperty("--rank", String(Math.min(rank, count)));
+  row.toggleAttribute("data-out", rank >= MOST);
+  for (const [name, value] of Object.entries({ "aria-posinset": rank + 1, "aria-setsize": count })) {
+    if (rank < MOST) row.setAttribute(name, String(value));
+    else row.removeAttribute(name);
+  }
+}
+
+function notes(store: Store, predictions: Extra): TemplateResult {
+  const { drawable } = store.slot.value;
+  if (!drawable.value) return hint("Not computed yet");
   const sources = sourcesOf(store.spec.value);
-  const found = ranked(drawable.value, alpha.value);
-  const rows = found.filter(({ rank }) => rank < MOST).length;
-  return html`<ol class="top5" data-testid="top5" style="--rows: ${rows}">
-      ${repeat(
-        found,
-        ({ index }) => index,
-        (row) => line(row, rows, store),
-      )}
-    </ol>
-    ${sources ? html`<p class="hint">of panel ${sources[0] + 1}</p>` : nothing}
+  return html`${sources ? hint(`of panel ${sources[0] + 1}`) : nothing}
     ${drawable.value.path ? html`<p class="hint" data-testid="top5-at">${whereabouts(store, predictions)}</p>` : nothing}`;
 }
 
@@ -64,42 +96,31 @@ export function ranked({ result, predictions }: Drawable, alpha: number): Ranked
   }));
   const places = [...at].sort((a, b) => b.p - a.p).map(({ index }) => index);
   const order = new Map(final.map(({ index }, i) => [index, i]));
-  const place = (index: number) => order.get(index) ?? MOST;
+  const usual = (index: number) => order.get(index) ?? MOST;
   return at
-    .sort((a, b) => place(a.index) - place(b.index))
+    .sort((a, b) => usual(a.index) - usual(b.index))
     .map((entry) => ({ ...entry, rank: places.indexOf(entry.index) }));
 }
 
 /** Linear between the kept points of the path; beyond the first or the last, theirs. */
 function along({ alphas, p }: Predictions, column: number, alpha: number): number {
-  const before = Math.max(0, lastAtMost(alphas, alpha));
-  const after = Math.min(before + 1, alphas.length - 1);
-  const span = alphas[after] - alphas[before];
-  const t = span > 0 ? clamp((alpha - alphas[before]) / span, 0, 1) : 0;
+  const { before, after, t } = between(alphas, alpha);
   return p[before][column] + (p[after][column] - p[before][column]) * t;
 }
 
-function line({ index, label, p, rank }: Ranked, rows: number, store: Store): TemplateResult {
+function line({ index, label, p }: Ranked, store: Store): TemplateResult {
   const explained = index === store.drawable.value?.result.target;
   const name = shorten(named(label, index));
-  const out = rank >= MOST;
-  return html`<li
-    style="--rank: ${Math.min(rank, rows)}"
-    aria-posinset=${out ? nothing : rank + 1}
-    aria-setsize=${out ? nothing : rows}
-    ?data-out=${out}
+  return html`<button
+    type="button"
+    aria-pressed=${explained}
+    title="Explain ${name}"
+    ?disabled=${store.offline.value || !isQuestion(store.spec.value)}
+    @click=${() => store.ask({ target: index })}
   >
-    <button
-      type="button"
-      aria-pressed=${explained ? "true" : "false"}
-      title="Explain ${name}"
-      ?disabled=${store.offline.value || !isQuestion(store.spec.value)}
-      @click=${() => store.ask({ target: index })}
-    >
-      <span class="name"><i style="inline-size: ${clamp(p * 100, 0, 100)}%"></i><bdi>${name}</bdi></span>
-      <span>${probability(p)}</span>
-    </button>
-  </li>`;
+    <span class="name"><i style="inline-size: ${clamp(p * 100, 0, 100)}%"></i><bdi>${name}</bdi></span>
+    <span>${probability(p)}</span>
+  </button>`;
 }
 
 function whereabouts(store: Store, predictions: Extra): string {
