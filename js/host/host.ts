@@ -150,7 +150,9 @@ export class Host {
     else if (message.event === "info") this.#takeInfo(message.info);
     else if (message.event === "state") this.#takeState(message.state);
     else if (message.event === "result") {
-      const done = () => this.#arrived(...needs(message.result));
+      // Blobs come before the result that names them: whatever is here by now was for it, or for an older one.
+      const came = [...this.#claim.arriving];
+      const done = () => this.#arrived(...came);
       void this.#takeResult(message.result).then(done, done);
     } else if (message.event === "roll" && this.#views > 0) this.#sign("here");
   }

@@ -255,7 +255,10 @@ describe("the blob store", () => {
     port.result();
     await settle();
     const big = 60 * 2 ** 20;
-    for (const hash of ["a", "b", "c", "d"]) port.blob(hash, new Uint8Array(big), [big]);
+    for (const hash of ["a", "b", "c"]) port.blob(hash, new Uint8Array(big), [big]);
+    port.result();
+    await settle();
+    port.blob("d", new Uint8Array(big), [big]);
     expect(hashes().sort()).toEqual(["b", "c", "d", "map", "picture"]);
   });
 });
