@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Page
 
-from .lab import PATIENCE, Notebook
+from .lab import Notebook
 
 COUNT_CONTEXTS = """(() => {
     window.contexts = [];
@@ -85,11 +85,14 @@ def counts(notebook: Notebook) -> dict[str, int]:
     return notebook.value(COUNTS)
 
 
-def comes_to(measure: Callable[[], Any], wanted: Any, what: str, seconds: float = PATIENCE / 1000) -> None:
-    """Wait until a measure is what it should be."""
+def falls_to(measure: Callable[[], Any], most: Any, what: str, seconds: float) -> None:
+    """Wait until a number, or each number of a dict that is named, is no more than it may be."""
     until = time.monotonic() + seconds
-    while (found := measure()) != wanted:
-        assert time.monotonic() < until, f"{what}: {found}, not {wanted} within {seconds:.0f} s"
+    while True:
+        found = measure()
+        if all(found[name] <= most[name] for name in most) if isinstance(most, dict) else found <= most:
+            return
+        assert time.monotonic() < until, f"{what}: {found}, more than {most} after {seconds:.0f} s"
         time.sleep(0.25)
 
 

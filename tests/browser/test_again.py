@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from .explorer import Explorer
 from .lab import SETUP, Notebook
-from .measure import NOTHING, REGISTER, comes_to, counts, heap
+from .measure import NOTHING, REGISTER, falls_to, counts, heap
 
 MAKE = "SaliencyExplorer(model, wide, labels=digits, n_steps=8)"
 ANONYMOUS = f"display({MAKE})"
@@ -42,7 +42,7 @@ def notebook(again):
     again.run_cell(1, "")
     again.run_cell(2, "")
     again.execute("_close_all()\nexplorer = None")
-    comes_to(lambda: {**counts(again), "threads": None}, {**NOTHING, "threads": None}, "at rest", GRACE)
+    falls_to(lambda: counts(again), NOTHING, "at rest", GRACE)
     return again
 
 
@@ -62,10 +62,10 @@ def run_again(notebook: Notebook, times: int, source: str = ANONYMOUS) -> None:
 def test_a_cell_that_is_run_again_leaves_nothing_behind(notebook, before, after, bytes_a_run):
     """An explorer on the page weighs 8 MB; JupyterLab itself keeps 50 kB of any cell that is run again."""
     run_again(notebook, before)
-    comes_to(lambda: counts(notebook)["explorers"], 1, f"after {before} runs", GRACE)
+    falls_to(lambda: counts(notebook), {"explorers": 1}, f"after {before} runs", GRACE)
     one, begun = counts(notebook), heap(notebook.page)
     run_again(notebook, after - before)
-    comes_to(lambda: counts(notebook), one, f"after {after} runs", GRACE)
+    falls_to(lambda: counts(notebook), one, f"after {after} runs", GRACE)
     grown = (heap(notebook.page) - begun) / (after - before)
     print(f"page: {begun / 1e6:.1f} MB after {before} runs, {grown / 1e3:+.0f} kB with each of the next")
     assert grown < bytes_a_run
@@ -74,9 +74,9 @@ def test_a_cell_that_is_run_again_leaves_nothing_behind(notebook, before, after,
 def test_a_model_goes_with_its_last_explorer(notebook):
     notebook.execute(WATCHED)
     run_again(notebook, 3, ANONYMOUS.replace("model", "watched()"))
-    comes_to(lambda: notebook.value(ALIVE), 1, "models", GRACE)
+    falls_to(lambda: notebook.value(ALIVE), 1, "models", GRACE)
     notebook.run_cell(1, "")
-    comes_to(lambda: notebook.value(ALIVE), 0, "models", GRACE)
+    falls_to(lambda: notebook.value(ALIVE), 0, "models", GRACE)
 
 
 def test_a_variable_keeps_its_explorer_and_shows_it_again(notebook):
@@ -84,7 +84,7 @@ def test_a_variable_keeps_its_explorer_and_shows_it_again(notebook):
     shown = Explorer(notebook).pixels()
     job = notebook.value("explorer.status.job")
     notebook.run_cell(1, "")
-    comes_to(lambda: counts(notebook)["widgets"], 1, "only its layout is registered", GRACE)
+    falls_to(lambda: counts(notebook), {"widgets": 1}, "only its layout is registered", GRACE)
     assert counts(notebook)["explorers"] == 1
     notebook.run_cell(2, "display(explorer)")
     view = Explorer(notebook, cell=2)
@@ -112,7 +112,7 @@ def test_a_page_that_is_loaded_again_shows_the_same_and_computes_nothing(noteboo
         sizes.append(heap(notebook.page))
         if turn == 0:
             before = counts(notebook)
-    comes_to(lambda: counts(notebook), before, f"after {times} reloads", GRACE)
+    falls_to(lambda: counts(notebook), before, f"after {times} reloads", GRACE)
     print("page, MB:", " ".join(f"{size / 1e6:.1f}" for size in sizes))
     assert max(sizes[1:]) < 1.1 * sizes[0]
     explorer.choose("method", "saliency")
