@@ -74,8 +74,9 @@ bundle: $(INSTALLED)
 build: $(INSTALLED)  ## wheel and sdist in dist/
 	$(BIN)/python -m build
 
-bench: $(PEERS)  ## side by side with the peers
+bench: $(PEERS) bundle  ## side by side with the peers; then every budget of the browser
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.browser
 
 clean:  ## remove what was built; .venv and node_modules stay
 	rm -rf dist src/saliscope/static test-results .cache .pytest_cache .ruff_cache .import_linter_cache

@@ -71,9 +71,8 @@ def main() -> int:
     found = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=asked.browser, args=FLAGS)
-        about = (
-            f"{platform.machine()}, Chromium {browser.version}, headless, without a GPU. Times are medians."
-        )
+        machine = f"{platform.machine()}, Chromium {browser.version}, headless, without a GPU"
+        about = f"{machine}. Times are medians; what a frame costs is CPU time."
         print(about, "", budgets.header(), sep="\n", flush=True)
         for row in rows(browser, asked.part):
             print(budgets.line(row), flush=True)

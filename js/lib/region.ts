@@ -130,7 +130,7 @@ export function outlineOf(mask: Uint8Array, width: number, height: number): stri
 }
 
 /** Where something goes on without a break: line, start and length of every stretch. */
-export function runs(
+function runs(
   lines: number,
   length: number,
   holds: (line: number, at: number) => boolean,

@@ -117,9 +117,9 @@ describe("copy as code", () => {
     const { get } = await open({ traits: { method: "grad_cam", layer: "layer3", alpha: 0.25 } });
     pick(get, "copy-code");
     await until(() => expect(get("notice").textContent).toBe("Copied"));
-    expect(copied).toHaveBeenCalledWith(
-      'SaliencyExplorer(model, images, method="grad_cam", layer="layer3", alpha=0.25)',
-    );
+    const [note, call] = String((copied.mock.calls as unknown[][])[0][0]).split("\n");
+    expect(note).toMatch(/^# model and images are yours/);
+    expect(call).toBe('SaliencyExplorer(model, images, method="grad_cam", layer="layer3", alpha=0.25)');
   });
 
   test.each([
@@ -131,7 +131,7 @@ describe("copy as code", () => {
     pick(get, "copy-code");
     await until(() => expect(get("code-box")).not.toBeNull());
     const area = root.querySelector("textarea") as HTMLTextAreaElement;
-    expect(area.value).toBe("SaliencyExplorer([model_a, model_b], images)");
+    expect(area.value.split("\n")[1]).toBe("SaliencyExplorer([model_a, model_b], images)");
     await until(() => expect(document.activeElement).toBe(area));
     expect(area.selectionEnd - area.selectionStart).toBe(area.value.length);
   });

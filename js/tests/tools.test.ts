@@ -227,7 +227,7 @@ describe("top predictions", () => {
 
   test("are asked for once when alpha rests below one, and said to be at alpha", async () => {
     const { kernel, get } = await open();
-    expect(get("top5-at").textContent).toBe("for the whole input");
+    expect(get("top5-at").textContent).toBe("for the input at alpha 1");
     for (const position of [900, 700, 100]) {
       drag(get("alpha"), position);
       await frame();

@@ -24,6 +24,8 @@ export interface SliderProps {
   integer?: boolean;
   /** Shown and typed in per cent, kept as a share. */
   percent?: boolean;
+  /** Zero is refused, in words. */
+  positive?: boolean;
   unit?: string;
   testid?: string;
   disabled?: boolean;
@@ -93,6 +95,7 @@ function field(props: SliderProps, testid?: string): TemplateResult {
     ?disabled=${props.disabled}
     .value=${shown(props)}
     @change=${(event: Event) => typed(event, props)}
+    @input=${(event: Event) => input(event).setCustomValidity("")}
     @focus=${(event: Event) => input(event).select()}
   />`;
 }
@@ -157,12 +160,17 @@ function commitMoved(event: Event, props: SliderProps): void {
 
 function typed(event: Event, props: SliderProps): void {
   const typedNumber = parseNumber(input(event).value);
+  const refused = typedNumber === null || (props.positive && typedNumber <= 0);
   let value = props.value;
-  if (typedNumber !== null) {
+  if (typedNumber !== null && !refused) {
     const inside = clamp(props.percent ? typedNumber / 100 : typedNumber, props.min, props.max);
     value = props.integer ? Math.round(inside) : inside;
   }
   // The field shows the value in force, also after text that could not be read.
   input(event).value = shown({ ...props, value });
+  if (refused) {
+    input(event).setCustomValidity(props.positive ? "A number above zero." : "A number.");
+    input(event).reportValidity();
+  }
   if (value !== props.value) props.onCommit(value);
 }

@@ -120,15 +120,3 @@ def contrast(first: list[float], second: list[float]) -> float:
 def luminance(colour: list[float]) -> float:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-AT_REST = """
-(root) =>
-  Promise.all(
-    root
-      .getAnimations({ subtree: true })
-      .filter((animation) => Number.isFinite(animation.effect.getComputedTiming().endTime))
-      .map((animation) => animation.finished.catch(() => {})),
-  )
-"""
-"""Waits until what moves has arrived: predictions that change places pass each other."""

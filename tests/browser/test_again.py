@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from .explorer import Explorer
 from .lab import SETUP, Notebook
-from .measure import NOTHING, REGISTER, falls_to, counts, heap
+from .measure import NOTHING, REGISTER, counts, falls_to, heap
 
 MAKE = "SaliencyExplorer(model, wide, labels=digits, n_steps=8)"
 ANONYMOUS = f"display({MAKE})"
@@ -66,6 +66,7 @@ def test_a_cell_that_is_run_again_leaves_nothing_behind(notebook, before, after,
     one, begun = counts(notebook), heap(notebook.page)
     run_again(notebook, after - before)
     falls_to(lambda: counts(notebook), one, f"after {after} runs", GRACE)
+    assert counts(notebook)["explorers"] == 1, "the one on the page"
     grown = (heap(notebook.page) - begun) / (after - before)
     print(f"page: {begun / 1e6:.1f} MB after {before} runs, {grown / 1e3:+.0f} kB with each of the next")
     assert grown < bytes_a_run
@@ -75,6 +76,7 @@ def test_a_model_goes_with_its_last_explorer(notebook):
     notebook.execute(WATCHED)
     run_again(notebook, 3, ANONYMOUS.replace("model", "watched()"))
     falls_to(lambda: notebook.value(ALIVE), 1, "models", GRACE)
+    assert notebook.value(ALIVE) == 1
     notebook.run_cell(1, "")
     falls_to(lambda: notebook.value(ALIVE), 0, "models", GRACE)
 

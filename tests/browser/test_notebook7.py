@@ -67,7 +67,8 @@ def test_after_a_reload_it_shows_its_picture_again(notebook, explorer, watch):
     notebook.save()
     notebook.page.reload()
     notebook.ready()
+    watch.forgive("reading 'schema'")  # Notebook 7 itself, whenever it starts
     again = Explorer(notebook)
+    again.drawn()
     again.shows(shown)
     assert again.get("status.job") == job
-    watch.forgive("reading 'schema'")  # Notebook 7 itself, whenever it starts

@@ -171,3 +171,8 @@ def test_no_pyplot_figure_is_made():
     figure(screen(shown()))
     assert plt.get_fignums() == open_before
     assert "saliscope.render.publication" in sys.modules
+
+
+def test_it_shows_itself_at_the_end_of_a_cell():
+    made = figure(screen(shown()))
+    assert made._repr_png_().startswith(b"\x89PNG")

@@ -38,7 +38,7 @@ function further(slot: MapSlot, store: Store): TemplateResult {
   const spec = slot.spec.value ?? {};
   const words = differences(store, spec);
   const [first = "Same as panel 1", ...rest] = words;
-  const correlation = slot.correlation.value;
+  const correlation = isQuestion(spec) ? null : slot.correlation.value;
   const more = correlation === null ? rest.join(", ") : `rank correlation ${number(correlation, 2)}`;
   const asks = isQuestion(spec);
   const layer = asks && !spec?.layer && slot.drawable.value?.result.layer;

@@ -63,7 +63,7 @@ export function answered(result: Result, method: MethodInfo | undefined): Maybe[
   const counted = result.steps && result.stage !== "preview";
   return [
     ["Explains", `${spaced(result.output)} of ${explainedClass(result)}`],
-    ["Score", withUnit(number(result.score, 4), result.unit)],
+    ["Score", withUnit(number(result.score, 4), spaced(result.output))],
     [method?.uses_steps === false ? "Samples" : "Steps", counted ? String(result.steps) : ""],
     ["Baseline", result.baseline],
     ["Layer", result.layer],

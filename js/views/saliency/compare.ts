@@ -189,13 +189,19 @@ function model(store: Store, own: Override, models: readonly ModelInfo[]): Offer
 }
 
 function derived(store: Store): Offer[] {
-  const from = questions(store);
   const active = store.active.value;
-  const second = active > 0 && from.includes(active) ? active : (from.at(-1) ?? 0);
+  const all = questions(store);
+  // Only maps of one unit can be combined: those of the active panel's, or the lead's.
+  const unitOf = (panel: number) => store.drawables.value[panel]?.result.unit;
+  const unit = unitOf(all.includes(active) ? active : 0);
+  const from = all.filter((panel) => unitOf(panel) === unit);
+  const none = all.length > 1 ? "No other panel has the unit of this one" : "It takes two panels";
+  const first = from[0] ?? 0;
+  const second = active !== first && from.includes(active) ? active : (from.at(-1) ?? 0);
   const made = (label: string, testid: string, spec: PanelSpec, hint: string): Offer => ({
     label,
     testid,
-    specs: from.length > 1 ? [spec] : "It takes two panels",
+    specs: from.length > 1 ? [spec] : none,
     hint,
     derived: true,
   });
@@ -204,8 +210,8 @@ function derived(store: Store): Offer[] {
     made(
       "Difference of two panels",
       "difference",
-      { difference: [0, second] },
-      `panel 1 minus panel ${second + 1}`,
+      { difference: [first, second] },
+      `panel ${first + 1} minus panel ${second + 1}`,
     ),
     made("Average of panels", "average", { average: from }, `of panels ${numbers}`),
   ];

@@ -9,13 +9,16 @@ import type { Shell } from "./shell.js";
 import { pictureOf } from "./snapshot.js";
 import type { Store } from "./store.js";
 
+/** What the view does not know: Python's `code()` begins with the same line. */
+const YOURS = "# model and images are yours; so are transform= and labels=, if they were given";
+
 type Format = "png" | "svg" | "html" | "json";
 
 const FORMATS: readonly { format: Format; label: string; hint: string }[] = [
   { format: "png", label: "PNG", hint: "Figure for a slide" },
   { format: "svg", label: "SVG", hint: "Figure for a paper" },
   { format: "html", label: "HTML page", hint: "This view, alive without a kernel" },
-  { format: "json", label: "JSON record", hint: "All it takes to compute it again" },
+  { format: "json", label: "JSON record", hint: "How to compute the active panel again" },
 ];
 
 export function exportMenu(root: HTMLElement, store: Store, shell: Shell): MenuItem[] {
@@ -85,7 +88,8 @@ export function viewCode(store: Store): string {
   const chosen = Object.entries(traits.params).filter(([name, value]) => !equal(usual.get(name), value));
   traits.params = Object.fromEntries(chosen);
   if (traits.scale.mode !== "fixed") traits.scale = { ...traits.scale, limits: {} };
-  return codeOf(traits, { models: store.info.value?.models.length ?? 1 });
+  traits.panel = store.active.value;
+  return `${YOURS}\n${codeOf(traits, { models: store.info.value?.models.length ?? 1 })}`;
 }
 
 /** The code, chosen already: one key copies it. */

@@ -24,7 +24,7 @@ const PARTS: readonly Fact[] = [
   ],
   [
     "Side panel",
-    "How the map is drawn, what the model predicts, and what to keep in mind. It asks nothing of the kernel.",
+    "How the map is drawn, a part of the picture and its share, what the model predicts, what to keep in mind.",
   ],
   ["Status", "What is being computed, and the way to stop it."],
 ];
@@ -47,7 +47,7 @@ function tour(store: Store, shell: Shell): TemplateResult | typeof nothing {
   if (store.traits.mode.value === "guided") return nothing;
   const begin = () => {
     shell.open(null);
-    store.commit({ mode: "guided" });
+    store.commit({ mode: "guided", compare: [], panel: 0, region: null });
   };
   return html`<p class="offer">
     ${button("Take the guided tour", "begin-tour", begin)}

@@ -7,6 +7,7 @@ import { make } from "../../ui/mount.js";
 import { cardBox } from "./card.js";
 import { Controls } from "./controls.js";
 import { codeBox } from "./export.js";
+import { keepFocus } from "./focus.js";
 import { mountGuide } from "./guided.js";
 import { helpBox } from "./help.js";
 import { mountInspector } from "./inspector.js";
@@ -104,6 +105,7 @@ export class SaliencyView {
       () => shell.open(null),
     );
     listenKeys(root, store, shell, path.player, life);
+    keepFocus(root, store, life);
 
     const shade = watchShade(life);
     react(life, () => {

@@ -95,11 +95,12 @@ export class Occlusion {
     const effect = this.#effect.value;
     if (!effect) return nothing;
     const { before, after } = effect;
-    const share = before ? (after.score - before) / Math.abs(before) : null;
+    // Across zero a share of the score means nothing.
+    const share = before && before * after.score > 0 ? (after.score - before) / Math.abs(before) : null;
     return html`<p class="outcome" data-testid="occlude-outcome">
       <span class="label">${spaced(after.output)} of <bdi>${explainedClass(after, 60)}</bdi></span>
       <b>${before === null ? nothing : html`${number(before)} \u2192 `}${number(after.score)}</b>
-      ${share === null ? "with the region covered" : html`<span class="label">${share > 0 ? "+" : ""}${percent(share)}</span>`}
+      ${before === null ? "with the region covered" : share === null ? nothing : html`<span class="label">${share > 0 ? "+" : ""}${percent(share)}</span>`}
     </p>`;
   }
 

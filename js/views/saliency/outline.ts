@@ -1,10 +1,10 @@
-/** The region over a picture: its border, a veil over the rest, and the hand that draws it. */
+/** The region over a picture: its border, and the hand that draws it. The colours beside it stay true. */
 import { html, svg } from "lit-html";
 import { Brush, middle, moved, rectBetween, resized } from "../../lib/brush.js";
 import { words } from "../../lib/format.js";
 import { ARROWS, isShortcut } from "../../lib/keys.js";
 import { listen, perFrame, react, signal } from "../../lib/lifetime.js";
-import { maskOf, outlineOf, runs, type Size } from "../../lib/region.js";
+import { maskOf, outlineOf, type Size } from "../../lib/region.js";
 import type { Region } from "../../lib/wire.js";
 import { make, mount } from "../../ui/mount.js";
 import { placeOn } from "./gestures.js";
@@ -56,23 +56,18 @@ export function leadSize(store: Store): Size {
 
 /** A mask is drawn by its own cells: it is the same on every picture, and there are few of them. */
 function drawn(region: Region, lead: Size) {
-  const whole = (width: number, height: number) => `M0 0h${width}v${height}h${-width}z`;
   let [width, height] = [lead.width, lead.height];
   let edge = "";
-  let inside = "";
   if ("rect" in region) {
     const [x, y, across, down] = region.rect;
-    edge = inside = `M${x} ${y}h${across}v${down}h${-across}z`;
+    edge = `M${x} ${y}h${across}v${down}h${-across}z`;
   } else {
     [width, height] = region.cells;
     const mask = maskOf(region, width, height);
     edge = outlineOf(mask, width, height);
-    const stretches = runs(height, width, (y, x) => mask[y * width + x] > 0);
-    inside = stretches.map(([y, x, n]) => `M${x} ${y}h${n}v1h${-n}z`).join("");
   }
   return html`<svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none">
-    ${svg`<path class="veil" fill-rule="evenodd" d=${whole(width, height) + inside}></path>
-    <path class="edge under" d=${edge}></path><path class="edge" d=${edge}></path>`}
+    ${svg`<path class="edge under" d=${edge}></path><path class="edge" d=${edge}></path>`}
   </svg>`;
 }
 

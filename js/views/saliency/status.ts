@@ -30,12 +30,16 @@ function stopwatch(store: Store, life: AbortSignal) {
   return elapsed;
 }
 
+/** Of a page without a kernel; what was computed stands beside each map. */
+const OFFLINE = "Exported: looks work here, questions need a kernel";
+
 function status(store: Store, shell: Shell, elapsed: number): TemplateResult {
   const { panel, phase, text, done, total, eta } = watched(store);
   const running = phase === "running";
   const stopped = phase === "cancelled" || phase === "error";
   const where = panel !== store.active.value ? `Panel ${panel + 1}: ` : "";
-  const label = where + (text.replace(COUNT, "") || PHASES[phase]);
+  const told = store.offline.value ? OFFLINE : text.replace(COUNT, "") || PHASES[phase];
+  const label = where + told;
   // The one place of the widget that is read aloud. Counts stand beside it: every one of them would be read.
   return html`${running ? progress("Progress", total ? done / total : null) : nothing}
     <i class="lamp" data-phase=${phase}></i>

@@ -125,13 +125,14 @@ function line({ index, label, p }: Ranked, store: Store): TemplateResult {
 
 function whereabouts(store: Store, predictions: Extra): string {
   const { drawable, alpha } = store.slot.value;
-  if (alpha.value >= 1) return "for the whole input";
+  if (alpha.value >= 1) return "for the input at alpha 1";
   const at = `at alpha ${onGrid(alpha.value, 0.01)}`;
   if (drawable.value?.predictions) return at;
   const trouble = predictions.trouble(store.slot.value);
-  if (trouble) return `for the whole input; none ${at}: ${shorten(trouble, 200)}`;
-  if (drawable.value?.result.stage !== "final") return `for the whole input; ${at} when the map is finished`;
+  if (trouble) return `for the input at alpha 1; none ${at}: ${shorten(trouble, 200)}`;
+  if (drawable.value?.result.stage !== "final")
+    return `for the input at alpha 1; ${at} when the map is finished`;
   // A drag sends nothing.
   const asks = store.playing.value || store.keptAlpha.value < 1;
-  return `for the whole input; ${asks ? "asking for those" : "let go for those"} ${at}`;
+  return `for the input at alpha 1; ${asks ? "asking for those" : "let go for those"} ${at}`;
 }

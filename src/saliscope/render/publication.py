@@ -1,9 +1,11 @@
 """The figure for a paper, drawn with matplotlib, which writes it as PNG, SVG or PDF."""
 
+import io
 import math
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from saliscope.errors import InputError, NotDefinedError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_SCREEN = 110  # dots per inch
 _INCH = 72.0  # points; everything below is in points
 _MARGIN, _GAP = 4.0, 9.0
 _TITLE, _SMALL = 8.0, 6.5
@@ -91,6 +94,13 @@ def _plain_text() -> "Iterator[None]":
         yield
 
 
+def _as_png(figure: "Figure") -> bytes:
+    """A picture for the end of a cell, at the resolution of a screen."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=_SCREEN)
+    return stream.getvalue()
+
+
 @dataclass(frozen=True)
 class _Cell:
     """A panel with its words: a heading and lines above its picture, lines below it."""
@@ -132,6 +142,8 @@ class _Page:
         self.height += len(bar_rows) * (_GAP + _FOOT) + (_GAP / 2 + len(notes) * _LINE if notes else 0)
         size = (width / _INCH, self.height / _INCH)
         self.figure = Figure(figsize=size, dpi=dpi, facecolor=_PAPER)
+        # Notebooks draw figures by themselves only where pyplot was imported.
+        setattr(self.figure, "_repr_png_", partial(_as_png, self.figure))  # noqa: B010
         y = _MARGIN
         for row in rows:
             self._draw_row(row, y)

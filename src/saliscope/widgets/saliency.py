@@ -132,6 +132,12 @@ class SaliencyExplorer(ExplorerState):
         return len(self._panels.subjects[0].inputs)
 
     @property
+    def picture_size(self) -> tuple[int, int]:
+        """Height and width of the first model's pictures, in pixels."""
+        height, width = self._panels.subjects[0].pictures.shape[1:3]
+        return height, width
+
+    @property
     def attribution(self) -> Attribution | None:
         """The newest finished `Attribution` of the first panel; None before there is one. See `wait`."""
         return self._panels.lead.attribution
@@ -178,6 +184,9 @@ class SaliencyExplorer(ExplorerState):
         done = self._panels.wait(timeout)
         for session in self._panels.sessions:
             if done and session.state.phase == "error" and session.error is not None:
+                if session.panel and not getattr(session.error, "__notes__", ()):
+                    name = type(session.subject.borrowed.module).__name__
+                    session.error.add_note(f"In panel {session.panel + 1}, of {name}. The others are there.")
                 raise session.error
         return done
 

@@ -43,6 +43,9 @@ QUESTION = ("method", "params", "n_steps", "baseline", "target", "output", "laye
 _LOOKS = tuple(field.name for field in fields(View))
 """Traits that the page draws by itself."""
 
+_YOURS = "# model and images are yours; so are transform= and labels=, if they were given"
+"""What the view does not know; the page says the same."""
+
 _ARGUMENTS = ("model", "images", "transform", "mean", "std", "labels", "chunk_size")
 
 
@@ -99,6 +102,11 @@ class ExplorerState(anywidget.AnyWidget):
     @abstractmethod
     def n_images(self) -> int:
         """How many pictures there are to choose from."""
+
+    @property
+    @abstractmethod
+    def picture_size(self) -> tuple[int, int]:
+        """Height and width of the first model's pictures."""
 
     @abstractmethod
     def index_of(self, target: int | str) -> int:
@@ -162,7 +170,8 @@ class ExplorerState(anywidget.AnyWidget):
         state["params"] = {name: v for name, v in self.params.items() if v != usual.get(name)}
         if self.scale.mode != "fixed":
             state["scale"] = {"mode": self.scale.mode, "limits": {}}
-        return code_of(state, USUAL, self.n_models)
+        state["panel"] = min(self.panel, len(state["compare"]))
+        return f"{_YOURS}\n{code_of(state, USUAL, self.n_models)}"
 
     def close(self) -> None:
         """Let the links and the shared scale go, and close the page's end."""
@@ -230,6 +239,15 @@ class ExplorerState(anywidget.AnyWidget):
         if proposal["value"] > last:
             raise InputError("index", str(proposal["value"]), f"a picture from 0 to {last}")
         return proposal["value"]
+
+    @traitlets.validate("region")
+    def _check_region(self, proposal: Any) -> Any:
+        region = proposal["value"]
+        if region is not None and not region.mask(*self.picture_size).any():
+            height, width = self.picture_size
+            expected = f"a part of the picture, {width} x {height} pixels"
+            raise InputError("region", str(region), expected)
+        return region
 
     @traitlets.observe(*QUESTION, "compare")
     def _on_question(self, change: Any) -> None:

@@ -1,0 +1,33 @@
+import { atEnd, listen, react } from "../../lib/lifetime.js";
+import type { Store } from "./store.js";
+
+/** Milliseconds after which the browser has taken the focus from what was hidden or switched off. */
+const SETTLED = 60;
+
+/** A control that goes, or is switched off, leaves the focus to the page: then the widget takes it, and keeps the keys. */
+export function keepFocus(root: HTMLElement, store: Store, life: AbortSignal): void {
+  let inside = false;
+  const focusin = () => {
+    inside = true;
+  };
+  const focusout = ({ target, relatedTarget }: FocusEvent) => {
+    const left = target as HTMLElement;
+    const there = left.isConnected && left.offsetParent && !left.matches(":disabled");
+    // Whoever leaves a control that is still there has gone elsewhere.
+    if (relatedTarget ? !root.contains(relatedTarget as Node) : there) inside = false;
+  };
+  listen(life, root, { focusin, focusout });
+  let timer = 0;
+  const look = () => {
+    const { activeElement } = root.getRootNode() as Document | ShadowRoot;
+    if (inside && (!activeElement || activeElement === document.body)) root.focus({ preventScroll: true });
+  };
+  react(life, () => {
+    // What hides controls or switches them off.
+    for (const source of [store.states, store.drawables, store.traits.compare, store.traits.mode])
+      source.value;
+    clearTimeout(timer);
+    timer = window.setTimeout(look, SETTLED);
+  });
+  atEnd(life, () => clearTimeout(timer));
+}
