@@ -4,6 +4,6 @@
 peaks, `table` prints. A new row is a function in `rows`: a name, its contenders, and, for maps,
 the largest difference under which they still count as the same map.
 
-The explorer in a browser has budgets instead of peers: ``python -m benchmarks.browser``. `on_page` measures what
-a frame costs, `in_lab` what a reader waits for and what piles up, `budgets` prints.
+The explorer in a browser has budgets instead of peers: ``python -m benchmarks.browser``. `on_page`
+measures what a frame costs, `in_lab` what a reader waits for and what piles up, `budgets` prints.
 """
