@@ -41,14 +41,9 @@ describe("zooming", () => {
   });
 
   test("is sent once, when the wheel rests", async () => {
+    const { kernel, wheel } = await stage();
     vi.useFakeTimers();
     try {
-      let opened: Awaited<ReturnType<typeof stage>> | undefined;
-      void stage().then((page) => {
-        opened = page;
-      });
-      for (let i = 0; !opened && i < 200; i++) await vi.advanceTimersByTimeAsync(50);
-      const { kernel, wheel } = opened as NonNullable<typeof opened>;
       for (let i = 0; i < 6; i++) wheel({ deltaY: -40, ctrlKey: true, clientX: 50, clientY: 50 });
       expect(kernel.sent).toEqual([]);
       vi.advanceTimersByTime(1000);
