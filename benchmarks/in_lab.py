@@ -94,20 +94,15 @@ OPENED = """() => new Promise(resolve => {
 @contextmanager
 def opened(browser: Browser, *cells: str, script: str | None = None) -> Iterator[Notebook]:
     """A notebook in a JupyterLab of its own; the first cell has run."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        server = Server(Path(home))
-        try:
-            server.wait()
-            watch = open_page(browser)
-            if script is not None:
-                watch.page.add_init_script(script)
-            notebook = Notebook.write(watch, server, "bench.ipynb", [SETUP, *cells])
-            notebook.open()
-            notebook.run_cell(0)
-            yield notebook
-            watch.page.context.close()
-        finally:
-            server.stop()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, Server(Path(home)) as server:
+        watch = open_page(browser)
+        if script is not None:
+            watch.page.add_init_script(script)
+        notebook = Notebook.write(watch, server, "bench.ipynb", [SETUP, *cells])
+        notebook.open()
+        notebook.run_cell(0)
+        yield notebook
+        watch.page.context.close()
 
 
 def measures(browser: Browser) -> Iterator[Measure]:

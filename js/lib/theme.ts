@@ -4,7 +4,7 @@ import { atEnd, type ReadonlySignal, signal } from "./lifetime.js";
 export type Shade = "light" | "dark";
 
 /** JupyterLab and VS Code say it on `<body>`; elsewhere the reader's system decides. */
-export function pageShade(): Shade {
+function pageShade(): Shade {
   const body = document.body;
   const lab = body.getAttribute("data-jp-theme-light");
   if (lab !== null) return lab === "false" ? "dark" : "light";

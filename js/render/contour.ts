@@ -4,7 +4,7 @@
  */
 
 /** Shares of the limit at which lines are drawn, on either side of zero. */
-export const LEVELS: readonly number[] = [0.25, 0.5, 0.75];
+const LEVELS: readonly number[] = [0.25, 0.5, 0.75];
 
 export interface ContourPath {
   /** Share of the limit: below zero on the negative side. */

@@ -38,12 +38,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("jupyter"))
-    try:
-        server.wait()
+    with Server(tmp_path_factory.mktemp("jupyter")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")

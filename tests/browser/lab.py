@@ -123,6 +123,17 @@ class Server:
             start_new_session=True,
         )
 
+    def __enter__(self) -> "Server":
+        try:
+            self.wait()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def wait(self, seconds: float = 60) -> None:
         """Wait until it answers; a cold disk needs its time."""
         until = time.monotonic() + seconds

@@ -19,16 +19,12 @@ class Page(Notebook):
 
 @pytest.fixture(scope="module")
 def page(new_page, tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("notebook7"), [sys.executable, "-m", "notebook"])
-    try:
-        server.wait()
+    with Server(tmp_path_factory.mktemp("notebook7"), [sys.executable, "-m", "notebook"]) as server:
         notebook = Page.write(new_page(), server, "seven.ipynb", [SETUP, "", ""])
         notebook.open()
         notebook.run_cell(0)
         yield notebook
         notebook.page.context.close()
-    finally:
-        server.stop()
 
 
 @pytest.fixture

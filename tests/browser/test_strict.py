@@ -54,16 +54,13 @@ def bare(browser: Browser, chromium: str):
 @pytest.fixture(scope="module")
 def strict(bare, tmp_path_factory):
     settings = f'{{"headers": {{"Content-Security-Policy": "{FROM_THE_SERVER}"}}}}'
-    server = Server(tmp_path_factory.mktemp("strict"), options=[f"--ServerApp.tornado_settings={settings}"])
-    try:
-        server.wait()
+    options = [f"--ServerApp.tornado_settings={settings}"]
+    with Server(tmp_path_factory.mktemp("strict"), options=options) as server:
         notebook = Notebook.write(open_page(bare), server, "strict.ipynb", [SETUP, ""])
         notebook.open()
         notebook.run_cell(0)
         notebook.page.evaluate(TIGHTEN, SCRIPTS)
         yield notebook
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -107,14 +107,20 @@ def test_it_can_be_fitted_on_one_attribution_one_array_or_what_is_read_once():
         assert Scale.fit(maps).limits == {"*": 3.0}  # who knows their unit?
 
 
+def limit_of(scale, *own):
+    """What panels of the unit "score" end at, given their own automatic limits."""
+    (limit,) = set(limits_of(scale.to_json(), [("score", each) for each in own]))
+    return limit
+
+
 def test_the_panels_of_a_unit_share_its_limit():
     panels = [("score", 2.0), ("cam", 5.0), ("score", 3.0)]
     assert limits_of(Scale().to_json(), panels) == [3, 5, 3]
     assert limits_of(Scale(mode="each").to_json(), panels) == [2, 5, 3]
-    assert Scale().limit_for("score", [2.0, 3.0]) == 3
-    assert Scale({"cam": 1.0}).limit_for("score", [2.0, 3.0]) == 3
-    assert Scale({"cam": 1.0, "*": 9.0}).limit_for("score", [2.0, 3.0]) == 9
-    assert Scale().limit_for("score", [0.0]) == 1
+    assert limit_of(Scale(), 2.0, 3.0) == 3
+    assert limit_of(Scale({"cam": 1.0}), 2.0, 3.0) == 3
+    assert limit_of(Scale({"cam": 1.0, "*": 9.0}), 2.0, 3.0) == 9
+    assert limit_of(Scale(), 0.0) == 1
 
 
 def test_several_owners_share_the_largest_limit_on_any_screen():
@@ -123,10 +129,10 @@ def test_several_owners_share_the_largest_limit_on_any_screen():
     assert scale.to_json()["limits"] == {}  # alone, the page knows better
     scale.report(b, {"score": 1.0, "cam": 4.0})
     assert scale.to_json()["limits"] == {"score": 2.0, "cam": 4.0}
-    assert scale.limit_for("score", [1.0]) == 2
+    assert limit_of(scale, 1.0) == 2
     assert scale.limits == {}
     scale.report(a, {"score": 0.5})
-    assert scale.limit_for("score", [0.7]) == 1
+    assert limit_of(scale, 0.7) == 1
     scale.lock()
     assert scale.limits == {"score": 1.0, "cam": 4.0}
     scale.release()
@@ -142,7 +148,7 @@ def test_an_owner_that_is_gone_no_longer_counts():
     del b
     gc.collect()
     assert gone() is None
-    assert scale.limit_for("score", [1.0]) == 1
+    assert limit_of(scale, 1.0) == 1
 
 
 def test_observers_hear_of_changes_and_of_nothing_else():

@@ -76,7 +76,7 @@ function save(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-export function viewCode(store: Store): string {
+function viewCode(store: Store): string {
   const names = Object.keys(DEFAULTS) as (keyof Traits)[];
   const traits = Object.fromEntries(
     names.map((name) => [name, store.traits[name].value]),

@@ -16,7 +16,7 @@ import type { Slot, Store } from "./store.js";
 
 type Tool = Store["tool"]["value"];
 
-export const TOOLS: Option<Tool>[] = [
+const TOOLS: Option<Tool>[] = [
   { value: "look", label: "Look", title: "Look: drag to move an enlarged picture", testid: "tool-look" },
   { value: "rectangle", label: "Rectangle", testid: "tool-rectangle" },
   { value: "brush", label: "Brush", testid: "tool-brush" },

@@ -68,7 +68,7 @@ export function modelWords(model: number, info: Info | null): string {
 }
 
 /** A baseline as a caption says it: "Blur 12". */
-export function baselineWords({ kind, level, sigma, of }: Baseline, info: Info | null): string {
+function baselineWords({ kind, level, sigma, of }: Baseline, info: Info | null): string {
   if (kind === "average") return `average of ${of?.length ?? 0} baselines`;
   const title = baselineInfo(info, kind)?.title ?? kind;
   const size = sigma ?? level;

@@ -171,20 +171,6 @@ class Scale:
         if changed:
             self._tell()
 
-    def limit_for(self, unit: str, own_limits: Sequence[float]) -> float:
-        """Return what the colours of a panel end at.
-
-        Parameters
-        ----------
-        unit : str
-            Of the panel.
-        own_limits : sequence of float
-            Automatic limits of all panels on the same screen that have this unit; with mode "each", of this
-            panel alone.
-        """
-        state = self.to_json()
-        return _limit_for(state["mode"], state["limits"], unit, own_limits)
-
     def observe(self, callback: Callable[["Scale"], None]) -> None:
         """Have `callback` called with the scale whenever `to_json` changes, on the thread that changed it.
 
