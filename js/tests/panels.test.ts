@@ -231,6 +231,34 @@ describe("made of others", () => {
     expect(get("panel-map-2").textContent).toContain("more in 2");
   });
 
+  test("a question in a difference's place is told by its own words", async () => {
+    const { kernel, get } = await panels([{ target: 5 }, { difference: [0, 1] }]);
+    await until(() => expect(caption(get("panel-map-2"))).toContain("rank correlation"));
+    kernel.set("compare", [{ target: 5 }, { target: 6, baseline: { kind: "white" } }]);
+    kernel.save_changes();
+    await until(() => expect(get("panel-map-2").dataset.stage).toBe("final"));
+    await frame();
+    expect(caption(get("panel-map-2"))).toMatch(/White$/);
+    expect(caption(get("panel-map-2"))).not.toContain("correlation");
+  });
+
+  test("only maps of one unit are offered to be combined", async () => {
+    const { kernel, get } = await panels([{ output: "probability" }, { target: 5 }], { panel: 0 });
+    get("compare").click();
+    expect(get("compare-difference").textContent).toContain("panel 1 minus panel 3");
+    expect(get("compare-average").textContent).toContain("of panels 1, 3");
+    get("compare-difference").click();
+    expect((kernel.get("compare") as PanelSpec[]).at(-1)).toEqual({ difference: [0, 2] });
+  });
+
+  test("where the active one's unit is its own, nothing can be", async () => {
+    const { kernel, get } = await panels([{ output: "probability" }, { target: 5 }], { panel: 1 });
+    get("compare").click();
+    expect(get("compare-difference").textContent).toContain("No other panel has the unit of this one");
+    get("compare-difference").click();
+    expect(kernel.sent).toEqual([]);
+  });
+
   test("what cannot be combined says why", async () => {
     const { get } = await panels([
       { output: "probability" },
@@ -290,6 +318,22 @@ describe("one scale", () => {
     await frame();
     expect((kernel.get("scale") as Traits["scale"]).limits[""]).toBe(0.5);
     expect(limits(root)).toEqual([other, "+0.500"]);
+  });
+});
+
+describe("a scale that is none", () => {
+  test.each(["0", "-1", "abc"])("%s is refused, and the field shows what holds", async (text) => {
+    const { kernel, get } = await panels([]);
+    const field = get<HTMLInputElement>("scale");
+    const before = field.value;
+    const told = vi.spyOn(field, "reportValidity");
+    field.value = text;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    await frame();
+    expect(kernel.sent).toEqual([]);
+    expect(field.value).toBe(before);
+    expect(told).toHaveBeenCalledOnce();
+    expect(field.validationMessage).toBe("A number above zero.");
   });
 });
 

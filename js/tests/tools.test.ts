@@ -389,6 +389,13 @@ describe("the side panel", () => {
     expect(kernel.get("colormap")).toBe("purple_green");
   });
 
+  test("a score is told in its own unit, which need not be the map's", async () => {
+    const { root } = await open({ traits: { output: "probability" } });
+    const terms = [...root.querySelectorAll(".inspector dt")];
+    const score = terms.find((term) => term.textContent === "Score")?.nextElementSibling?.textContent;
+    expect(score).toMatch(/^[\d.,\u2212]+\s+probability$/);
+  });
+
   test("the facts name model, seed and occlusion of the active panel", async () => {
     const occlusion = { region, fill: { kind: "grey", level: 0.5 } };
     const noise = { kind: "noise", level: 0.2, seed: 7 };

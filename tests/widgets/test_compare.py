@@ -136,6 +136,14 @@ class TestPanels:
         assert page.ask("refine", panel=panel)["status"] == "error"
 
 
+class TestRegion:
+    def test_outside_of_the_picture_there_is_none(self, explorer):
+        with pytest.raises(InputError, match=r"`region`: .* expected a part of the picture, 10 x 8 pixels"):
+            explorer.region = (50, 50, 3, 3)
+        explorer.region = (9, 7, 30, 30)  # partly inside
+        assert explorer.region.mask(8, 10).sum() == 1
+
+
 class TestModels:
     def test_two_of_them(self):
         explorer = Explorer([tiny(), tiny(seed=1)], n_steps=2).ready()
@@ -153,8 +161,12 @@ class TestModels:
 
     def test_different_outputs(self):
         explorer = Explorer([tiny(), tiny(classes=3)], n_steps=2, target=4)
-        with pytest.raises(TargetError):
+        with pytest.raises(TargetError) as caught:
             explorer.wait(PATIENCE)
+        assert caught.value.__notes__ == ["In panel 2, of Sequential. The others are there."]
+        with pytest.raises(TargetError) as again:
+            explorer.wait(PATIENCE)
+        assert len(again.value.__notes__) == 1
         assert explorer.status.phase == "done"
         assert explorer._panels.session(1).state.phase == "error"
 
