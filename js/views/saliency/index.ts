@@ -1,24 +1,17 @@
 /** The SaliencyExplorer on any page: it takes plain values and says what the reader wants. */
-import { batch, react } from "../../lib/lifetime.js";
+import { batch, react, untracked } from "../../lib/lifetime.js";
 import { watchShade } from "../../lib/theme.js";
 import type { Drawable, Info, Luts, State, Traits } from "../../lib/wire.js";
-import { type DialogProps, mountDialog } from "../../ui/dialog.js";
 import { make } from "../../ui/mount.js";
-import { cardBox } from "./card.js";
+import { fetchMore, more } from "./behind.js";
 import { Controls } from "./controls.js";
-import { codeBox } from "./export.js";
 import { keepFocus } from "./focus.js";
-import { mountGuide } from "./guided.js";
-import { helpBox } from "./help.js";
-import { mountInspector } from "./inspector.js";
-import { listenKeys } from "./keys.js";
 import { mountWarning } from "./legend.js";
 import { Path } from "./path.js";
 import { Pictures } from "./pictures.js";
 import { Shell } from "./shell.js";
 import { mountError, mountStatus } from "./status.js";
 import { type Actions, Store } from "./store.js";
-import { mountToolbar } from "./toolbar.js";
 
 /** Everything that comes from outside; `update` takes any part of it. */
 export interface ExplorerValues {
@@ -87,25 +80,24 @@ export class SaliencyView {
     const top = make("header", "top", root);
     const tools = make("div", "toolbar", top);
     new Controls(top, store, tools, life);
-    mountToolbar(tools, root, store, shell, life);
     mountError(make("div", "problem", root), store, life);
     const body = make("div", "body", root);
     const centre = make("div", "centre", body);
     new Pictures(make("div", "panels", centre), store, root, life);
     mountWarning(make("p", "warning", centre), store, life);
-    const path = new Path(make("div", "below", centre), store, life);
+    const { player } = new Path(make("div", "below", centre), store, life);
     const inspector = make("aside", "inspector", body);
-    mountInspector(inspector, store, life);
-    mountGuide(make("aside", "guide", body), root, store, life);
+    const guide = make("aside", "guide", body);
     mountStatus(make("footer", "status", root), store, shell, life);
-    mountDialog(
-      life,
-      root,
-      () => boxOf(store, shell),
-      () => shell.open(null),
-    );
-    listenKeys(root, store, shell, path.player, life);
     keepFocus(root, store, life);
+    react(life, () => {
+      const { mountMore } = more.value ?? {};
+      if (mountMore)
+        untracked(() => mountMore({ root, tools, inspector, guide, store, shell, player }, life));
+    });
+    fetchMore().catch(() => {
+      store.problem.value ??= "A part of Saliscope did not arrive. Run the cell again.";
+    });
 
     const shade = watchShade(life);
     react(life, () => {
@@ -116,13 +108,9 @@ export class SaliencyView {
       const guided = store.traits.mode.value === "guided";
       root.dataset.mode = store.traits.mode.value;
       inspector.hidden = guided || !store.inspector.value;
+      guide.hidden = !guided;
+      // The tour lifts its veil itself, once it is there.
+      if (!more.value) root.toggleAttribute("data-veiled", guided);
     });
   }
-}
-
-function boxOf(store: Store, shell: Shell): DialogProps | null {
-  const box = shell.box.value;
-  if (box === "help") return helpBox(store, shell);
-  if (box === "card") return cardBox(store);
-  return box === "code" ? codeBox(store) : null;
 }

@@ -1,38 +1,51 @@
 """The built front end that travels in the package."""
 
-import hashlib
+import json
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from saliscope.errors import SaliscopeError
+from saliscope.errors import InputError, SaliscopeError
 from saliscope.widgets.channel import Reply
 
 _STATIC = Path(__file__).parent.parent / "static"
 
 
-def entry() -> str | Path:
+def entry(name: str) -> str | Path:
     """What every widget carries, and every saved notebook with it: a loader of a few hundred letters.
 
-    It asks for the front end once for a page and version. While developing (``ANYWIDGET_HMR=1``) it is the
+    It asks for the files of the front end once for a page. While developing (``ANYWIDGET_HMR=1``) it is the
     front end itself as a path, which anywidget watches; that keeps every widget alive, and its model.
+
+    Parameters
+    ----------
+    name : str
+        Of the front end's door, such as "explorer".
     """
     if os.environ.get("ANYWIDGET_HMR") == "1":
-        return _file("explorer.js")
-    return _text("loader.js").replace("__SALISCOPE_BUNDLE__", _digest())
+        return _file(f"{name}.js")
+    files = json.dumps(_files()[name], separators=(",", ":"))
+    return _text("loader.js").replace('"__SALISCOPE_FILES__"', files)
 
 
-def front_end() -> Reply:
-    """The front end itself, for a page that has not got it yet: code and styles, as text in UTF-8."""
-    return Reply(
-        {"bundle": _digest()}, buffers=[_text(name).encode() for name in ("explorer.js", "explorer.css")]
-    )
+def front_end(names: Any) -> Reply:
+    """Files of the front end, for a page that has not got them yet, as text in UTF-8.
+
+    Raises
+    ------
+    InputError
+        If one of them is no file of this version's front end.
+    """
+    known = {name for files in _files().values() for name in (*files["first"], *files["rest"])}
+    if not isinstance(names, list) or not known.issuperset(map(str, names)):
+        raise InputError("files", repr(names), "files of this version", "Reload the page, and run the cell again.")
+    return Reply({}, buffers=[_text(f"front/{name}").encode() for name in names])
 
 
-@cache
-def _digest() -> str:
-    texts = [_text(name) for name in ("loader.js", "explorer.js", "explorer.css")]
-    return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
+def _files() -> dict[str, dict[str, Any]]:
+    """By door: what the build wrote down."""
+    return json.loads(_text("front/files.json"))
 
 
 @cache

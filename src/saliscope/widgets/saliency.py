@@ -80,7 +80,7 @@ class SaliencyExplorer(ExplorerState):
     >>> explorer.to_html("cat.html")
     """
 
-    _esm = entry()
+    _esm = entry("explorer")
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class SaliencyExplorer(ExplorerState):
             "hello": self._welcome,
             "bye": lambda message: self._keeper.bye(),
             "here": lambda message: self._keeper.here(),
-            "code": lambda message: front_end(),
+            "code": lambda message: front_end(message.get("files")),
             "cancel": lambda message: self.cancel(),
             "refine": lambda message: self._session_of(message).refine(),
             "run": lambda message: self.run(),

@@ -1,0 +1,43 @@
+/** What the first picture can do without: the side panel, the tour, boxes, menus and keys. */
+import { type DialogProps, mountDialog } from "../../ui/dialog.js";
+import { cardBox } from "./card.js";
+import { codeBox } from "./export.js";
+import { mountGuide } from "./guided.js";
+import { helpBox } from "./help.js";
+import { mountInspector } from "./inspector.js";
+import { listenKeys } from "./keys.js";
+import type { Player } from "./player.js";
+import type { Shell } from "./shell.js";
+import type { Store } from "./store.js";
+import { mountToolbar } from "./toolbar.js";
+
+/** The places that are kept for it, and what it works on. */
+export interface Frame {
+  root: HTMLElement;
+  tools: HTMLElement;
+  inspector: HTMLElement;
+  guide: HTMLElement;
+  store: Store;
+  shell: Shell;
+  player: Player;
+}
+
+export function mountMore({ root, tools, inspector, guide, store, shell, player }: Frame, life: AbortSignal) {
+  mountToolbar(tools, root, store, shell, life);
+  mountInspector(inspector, store, life);
+  mountGuide(guide, root, store, life);
+  mountDialog(
+    life,
+    root,
+    () => boxOf(store, shell),
+    () => shell.open(null),
+  );
+  listenKeys(root, store, shell, player, life);
+}
+
+function boxOf(store: Store, shell: Shell): DialogProps | null {
+  const box = shell.box.value;
+  if (box === "help") return helpBox(store, shell);
+  if (box === "card") return cardBox(store);
+  return box === "code" ? codeBox(store) : null;
+}
