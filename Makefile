@@ -76,6 +76,7 @@ build: $(INSTALLED)  ## wheel and sdist in dist/
 
 bench: $(PEERS) bundle  ## side by side with the peers; then every budget of the browser
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.reduction --large
 	$(BIN)/python -m benchmarks.browser
 
 clean:  ## remove what was built; .venv and node_modules stay

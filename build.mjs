@@ -27,14 +27,18 @@ const common = {
 // One file each: nothing stands beside them where they are used.
 const single = {
   ...common,
-  entryPoints: { loader: "js/entry/loader.ts", page: "js/entry/page.ts" },
+  entryPoints: {
+    loader: "js/entry/loader.ts",
+    page: "js/entry/page.ts",
+    map_page: "js/entry/map_page.ts",
+  },
   outdir: STATIC,
 };
 
 // What the loader fetches: in two halves, of which the first draws.
 const front = {
   ...common,
-  entryPoints: { explorer: "js/entry/index.ts" },
+  entryPoints: { explorer: "js/entry/index.ts", embedding: "js/entry/embedding.ts" },
   outdir: `${STATIC}/front`,
   entryNames: "[name]-[hash]",
   chunkNames: "[name]-[hash]",

@@ -16,7 +16,14 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUNDLE = tuple(
     f"src/saliscope/static/{name}"
-    for name in ("loader.js", "page.js", "page.css", "front/files.json")
+    for name in (
+        "loader.js",
+        "page.js",
+        "page.css",
+        "map_page.js",
+        "map_page.css",
+        "front/files.json",
+    )
 )
 CONFIGURATION = ("build.mjs", "package.json", "package-lock.json", "tsconfig.json")
 OLDEST_NODE = 20  # as "engines" in package.json

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.browser.lab import PATIENCE
 from tests.browser.watch import FLAGS
 
-from . import budgets, in_lab, on_page
+from . import budgets, in_lab, on_page, points
 from .budgets import Measure
 
 STATIC = Path(__file__).parents[1] / "src" / "saliscope" / "static"
@@ -45,6 +45,7 @@ def sizes(paths: list[Path]) -> tuple[float, float]:
 PARTS: dict[str, Callable[[Browser], Iterator[Measure]]] = {
     "bundle": bundle,
     "page": on_page.measures,
+    "points": points.measures,
     "lab": in_lab.measures,
     "many": in_lab.many,
     "again": in_lab.again,

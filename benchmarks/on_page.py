@@ -89,17 +89,17 @@ def _measure(page: Page, what: str, script: str, argument: Any, budget: float | 
     page.evaluate(script, argument)  # to warm up
     page.evaluate("window.drawn = 0")
     for _ in range(PASSES):
-        before, begun = _busy(client), time.perf_counter()
+        before, begun = busy(client), time.perf_counter()
         page.evaluate(script, argument)
         wall.append((time.perf_counter() - begun) * 1000 / FRAMES)
-        cost.append((_busy(client) - before) * 1000 / FRAMES)
+        cost.append((busy(client) - before) * 1000 / FRAMES)
     client.detach()
     drawn = page.evaluate("window.drawn") / FRAMES / PASSES
     note = f"{drawn:.1f} canvases a frame; a frame every {statistics.median(wall):.1f} ms"
     return Measure(what, statistics.median(cost), "ms", budget, note)
 
 
-def _busy(client: CDPSession) -> float:
+def busy(client: CDPSession) -> float:
     """Seconds that the main thread has worked."""
     metrics = client.send("Performance.getMetrics")["metrics"]
     return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")

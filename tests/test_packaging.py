@@ -21,7 +21,8 @@ import saliscope
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-BUNDLE = {f"saliscope/static/{name}" for name in ("loader.js", "page.js", "page.css", "front/files.json")}
+PAGES = ("page.js", "page.css", "map_page.js", "map_page.css")
+BUNDLE = {f"saliscope/static/{name}" for name in ("loader.js", *PAGES, "front/files.json")}
 
 
 def missing(package: Path) -> list[str]:

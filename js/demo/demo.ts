@@ -1,37 +1,56 @@
-/** The explorer on a plain page. The address chooses the state: `?state=running&size=64&theme=dark`. */
+/** The explorers on a plain page. The address chooses: `?state=running&size=64&theme=dark`, `?view=embedding`. */
+import embedding from "../entry/embedding.js";
 import widget from "../entry/index.js";
-import type { Traits } from "../lib/wire.js";
 import { FakeKernel } from "./kernel.js";
 import { labels, scene } from "./made_up.js";
+import { FakeMapKernel } from "./map_kernel.js";
 
 const query = new URLSearchParams(location.search);
-const [width, height = width] = (query.get("size") ?? "224").split("x").map(Number);
-const state = query.get("state") ?? "final";
 const theme = query.get("theme");
 if (theme) document.body.setAttribute("data-jp-theme-light", String(theme !== "dark"));
 document.documentElement.dataset.theme = theme ?? "light";
 
-const traits = JSON.parse(query.get("traits") ?? "{}") as Partial<Traits>;
-const kernel = new FakeKernel({
-  pictures: Array.from({ length: Number(query.get("images") ?? 1) }, (_, i) => ({
-    width,
-    height,
-    ...scene(width, height, 7 + 13 * i),
-  })),
-  labels: labels(query.get("labels") ?? "10"),
-  stop: state,
-  zero: state === "zero",
-  traits,
-  pace: Number(query.get("pace") ?? 60),
-  models: Number(query.get("models") ?? 1),
-  fail: query.has("fail") ? Number(query.get("fail")) : null,
-  offline: query.has("offline"),
-});
+const state = query.get("state") ?? "final";
+const traits = JSON.parse(query.get("traits") ?? "{}") as object;
+const pace = Number(query.get("pace") ?? 60);
+
+function saliency(): FakeKernel {
+  const [width, height = width] = (query.get("size") ?? "224").split("x").map(Number);
+  return new FakeKernel({
+    pictures: Array.from({ length: Number(query.get("images") ?? 1) }, (_, i) => ({
+      width,
+      height,
+      ...scene(width, height, 7 + 13 * i),
+    })),
+    labels: labels(query.get("labels") ?? "10"),
+    stop: state,
+    zero: state === "zero",
+    traits,
+    pace,
+    models: Number(query.get("models") ?? 1),
+    fail: query.has("fail") ? Number(query.get("fail")) : null,
+    offline: query.has("offline"),
+  });
+}
+
+function maps(): FakeMapKernel {
+  return new FakeMapKernel({
+    n: Number(query.get("n") ?? 800),
+    of: Number(query.get("of") ?? 0),
+    stop: state,
+    traits,
+    pace,
+    pictures: !query.has("array"),
+    labels: query.get("labels") ?? "10",
+  });
+}
 
 const box = document.getElementById("cell") as HTMLElement;
 if (query.get("width")) box.style.width = `${query.get("width")}px`;
 const life = new AbortController();
-const { initialize, render } = widget();
+const wanted = query.get("view") === "embedding";
+const kernel = wanted ? maps() : saliency();
+const { initialize, render } = wanted ? embedding() : widget();
 initialize({ model: kernel, signal: life.signal });
 for (let view = 0; view < Number(query.get("views") ?? 1); view++) {
   const el = document.createElement("div");

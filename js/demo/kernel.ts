@@ -2,7 +2,6 @@
  * A notebook model and a kernel in one, without Python: traits, messages, a streaming job for each panel
  * with newest-wins and cancel. It counts what the page sends, so that a test can say "nothing".
  */
-import type { Model } from "../entry/index.js";
 import {
   DEFAULTS,
   IDLE,
@@ -14,9 +13,8 @@ import {
   type Traits,
 } from "../lib/wire.js";
 import { makeGradients, makePredictions } from "./extras.js";
+import { type Asked, FakeModel } from "./model.js";
 import { FINAL, INFO, makeResult, type Picture } from "./results.js";
-
-type Callback = (...args: unknown[]) => void;
 
 export interface KernelOptions {
   pictures: Picture[];
@@ -34,9 +32,7 @@ export interface KernelOptions {
   offline: boolean;
 }
 
-interface Message {
-  id: string;
-  request: string;
+interface Message extends Asked {
   hashes?: string[];
   have?: string[];
   panel?: number | null;
@@ -55,70 +51,27 @@ interface Job {
   state: State;
 }
 
-export class FakeKernel implements Model {
-  /** Everything the page sent: requests, and "save" for each save_changes. */
-  readonly sent: string[] = [];
+export class FakeKernel extends FakeModel {
   readonly #options: KernelOptions;
-  readonly #traits: Record<string, unknown>;
-  readonly #listeners = new Map<string, Set<Callback>>();
-  readonly #blobs = new Map<string, { header: object; buffer: Uint8Array }>();
-  readonly #onPage = new Set<string>();
-  readonly #changed = new Set<string>();
   #jobs: (Job | null)[] = [];
   #numbers = 0;
 
   constructor(options: Omit<KernelOptions, "models" | "fail" | "offline"> & Partial<KernelOptions>) {
+    super({ ...DEFAULTS, ...options.traits });
     this.#options = { models: 1, fail: null, offline: false, ...options };
-    this.#traits = { ...DEFAULTS, ...options.traits };
   }
 
-  get(name: string): unknown {
-    return this.#traits[name];
-  }
-
-  set(name: string, value: unknown): void {
-    this.#traits[name] = value;
-    this.#changed.add(name);
-    this.emit(`change:${name}`);
-  }
-
-  save_changes(): void {
-    this.sent.push(`save ${[...this.#changed].join(" ")}`);
-    this.#changed.clear();
+  protected override saved(): void {
     this.#ask();
   }
 
-  on(name: string, callback: Callback): void {
-    if (!this.#listeners.has(name)) this.#listeners.set(name, new Set());
-    this.#listeners.get(name)?.add(callback);
-  }
-
-  off(name: string, callback: Callback): void {
-    this.#listeners.get(name)?.delete(callback);
-  }
-
-  /** Listeners still attached: zero after the last view and host are gone. */
-  get listening(): number {
-    return [...this.#listeners.values()].reduce((sum, set) => sum + set.size, 0);
-  }
-
-  emit(name: string, ...args: unknown[]): void {
-    for (const callback of this.#listeners.get(name) ?? []) callback(...args);
-  }
-
-  send(content: object): void {
-    const message = content as Message;
-    this.sent.push(message.request);
-    setTimeout(() => this.#answer(message), 5);
-  }
-
-  #answer(message: Message): void {
+  protected override answer(message: Message): void {
     const { id, request, hashes, have, panel } = message;
     const jobs = this.#jobs.filter((job) => job && (panel ?? job.panel) === job.panel) as Job[];
     let result: object | undefined;
     let buffers: ArrayBufferView[] = [];
     if (request === "hello") this.#hello(have ?? []);
-    else if (request === "blobs") for (const hash of hashes ?? []) this.#sendBlob(hash, true);
+    else if (request === "blobs") for (const hash of hashes ?? []) this.sendBlob(hash, true);
     else if (request === "refine") for (const job of jobs) this.#compute(job, job.steps * 2);
     else if (request === "run") for (const job of jobs) this.#compute(job, job.steps);
     else if (request === "cancel") for (const job of jobs) this.#cancel(job);
@@ -129,41 +82,41 @@ export class FakeKernel implements Model {
       result = { name: "explorer.txt", type: "text/plain" };
       buffers = [new TextEncoder().encode("made up")];
     }
-    this.#message({ answer: id, status: "ok", ...(result && { result }) }, buffers);
+    this.message({ answer: id, status: "ok", ...(result && { result }) }, buffers);
   }
 
   #gradients({ last }: Job): object | undefined {
     const found =
       last && makeGradients(last, this.#options.pictures[last.index % this.#options.pictures.length]);
     if (!found) return undefined;
-    const stack = this.#store(found.bytes, "float16", found.shape, found.scale);
-    this.#sendBlob(stack);
+    const stack = this.store(found.bytes, "float16", found.shape, found.scale);
+    this.sendBlob(stack);
     return { job: last.job, stack };
   }
 
   #hello(have: string[]): void {
     if (this.#options.stop === "empty") return;
-    for (const hash of have) this.#onPage.add(hash);
+    for (const hash of have) this.onPage.add(hash);
     const luts: Info["luts"] = {};
     for (const [name, bytes] of Object.entries(INFO.luts)) {
-      luts[name] = this.#store(bytes, "uint8", [257, 3]);
-      this.#sendBlob(luts[name]);
+      luts[name] = this.store(bytes, "uint8", [257, 3]);
+      this.sendBlob(luts[name]);
     }
     const { labels, pictures, models, offline } = this.#options;
     const known = INFO.models.slice(0, models).map((model) => ({ ...model, labels }));
     const info = { ...INFO.info, models: known, images: pictures.length, luts, offline };
-    this.#message({ event: "info", info });
+    this.message({ event: "info", info });
     for (const job of this.#jobs) {
       if (!job?.last) continue;
       this.#sendResult(job.last);
-      this.#message({ event: "state", state: job.state });
+      this.message({ event: "state", state: job.state });
     }
     this.#ask();
   }
 
   /** Starts a job for each panel whose question has changed. */
   #ask(): void {
-    const traits = this.#traits as unknown as Traits;
+    const traits = this.traits as unknown as Traits;
     const before = this.#jobs;
     this.#jobs = [null, ...traits.compare].map((spec, panel) => {
       if (spec && ("difference" in spec || "average" in spec)) return null;
@@ -222,7 +175,7 @@ export class FakeKernel implements Model {
       ...this.#newState(job, "error", 0),
       error: { type: "ModelError", argument: "model", message },
     };
-    this.#message({ event: "state", state: job.state });
+    this.message({ event: "state", state: job.state });
   }
 
   #newState({ steps, panel, job }: Job, phase: State["phase"], done: number): State {
@@ -239,7 +192,7 @@ export class FakeKernel implements Model {
 
   #setState(job: Job, phase: State["phase"], done: number): void {
     job.state = this.#newState(job, phase, done);
-    this.#message({ event: "state", state: job.state });
+    this.message({ event: "state", state: job.state });
   }
 
   #result(job: Job, stage: Result["stage"], done: number): void {
@@ -248,7 +201,7 @@ export class FakeKernel implements Model {
     const picture = pictures[question.index % pictures.length];
     job.last = makeResult(
       { picture, labels, zero, question, panel, model, stage, done, steps, job: job.job },
-      (bytes, dtype, shape, scale = 1) => this.#store(bytes, dtype, shape, scale),
+      (bytes, dtype, shape, scale = 1) => this.store(bytes, dtype, shape, scale),
     );
     this.#sendResult(job.last);
   }
@@ -256,33 +209,7 @@ export class FakeKernel implements Model {
   #sendResult(result: Result): void {
     const { path } = result;
     for (const hash of [result.picture, result.map, ...(path ? [path.stack, path.baseline] : [])])
-      this.#sendBlob(hash);
-    this.#message({ event: "result", result });
-  }
-
-  #store(buffer: Uint8Array, dtype: string, shape: number[], scale = 1): string {
-    let sum = 0x811c9dc5;
-    for (const byte of buffer) sum = Math.imul(sum ^ byte, 0x01000193) >>> 0;
-    const hash = `${sum.toString(16)}-${buffer.length}-${scale.toPrecision(6)}`;
-    this.#blobs.set(hash, { header: { event: "blob", hash, dtype, shape, scale }, buffer });
-    return hash;
-  }
-
-  #sendBlob(hash: string, again = false): void {
-    const blob = this.#blobs.get(hash);
-    if (!blob || (this.#onPage.has(hash) && !again)) return;
-    this.#onPage.add(hash);
-    const size = 2 ** 20;
-    const parts = Math.max(1, Math.ceil(blob.buffer.length / size));
-    for (let part = 0; part < parts; part++) {
-      const view = blob.buffer.subarray(part * size, (part + 1) * size);
-      this.#message({ ...blob.header, part, parts }, [
-        new DataView(view.buffer, view.byteOffset, view.byteLength),
-      ]);
-    }
-  }
-
-  #message(content: object, buffers: ArrayBufferView[] = []): void {
-    this.emit("msg:custom", content, buffers);
+      this.sendBlob(hash);
+    this.message({ event: "result", result });
   }
 }

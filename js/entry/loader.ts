@@ -3,7 +3,7 @@
  * page however many widgets are on it, and hands over. anywidget imports it from a blob URL; so are the files of
  * the front end, where a relative import leads nowhere: each of them is written anew with the URLs of the others.
  */
-import type { Context, Model } from "./index.js";
+import type { Context, Model } from "./model.js";
 
 type Front = ReturnType<typeof import("./index.js").default>;
 type Module = { default: () => Front };

@@ -7,7 +7,8 @@
  */
 import { decodeFloat16 } from "../lib/float16.js";
 import { atEnd } from "../lib/lifetime.js";
-import type { Blob } from "../lib/wire.js";
+import type { Answer, Blob } from "../lib/wire.js";
+import type { Requests } from "./requests.js";
 
 /** Above this, arrays that nobody shows are dropped, oldest first; the kernel can send them again. */
 const MOST_BYTES = 192 * 2 ** 20;
@@ -16,7 +17,7 @@ export interface BlobPart {
   hash: string;
   part: number;
   parts: number;
-  dtype: "float16" | "uint8";
+  dtype: "float16" | "uint8" | "uint16" | "uint32";
   shape: number[];
   scale: number;
 }
@@ -56,6 +57,12 @@ function release(mine: Claim): void {
   if (store.claims.size === 0) delete page[KEY];
 }
 
+/** Asks the kernel once for what is not on the page; `null` when there was nothing to ask for. */
+export async function fetchBlobs(requests: Requests, wanted: readonly string[]): Promise<Answer | null> {
+  const missing = wanted.filter((hash) => !blob(hash));
+  return missing.length ? requests.ask("blobs", { hashes: missing }) : null;
+}
+
 export function hashes(): string[] {
   return [...(page[KEY]?.blobs.keys() ?? [])];
 }
@@ -84,12 +91,22 @@ export function addPart(header: BlobPart, buffer: ArrayBufferView, mine?: Claim)
   if (!parts.every((part) => part !== undefined)) return false;
   store.parts.delete(header.hash);
   const bytes = join(parts as Uint8Array[]);
-  const data = header.dtype === "float16" ? decodeFloat16(bytes) : bytes;
+  const data = decode(header.dtype, bytes);
   const expected = header.shape.reduce((product, length) => product * length, 1);
   if (data.length !== expected) return false; // damaged on the way: it counts as lost and is asked for again
   store.blobs.set(header.hash, { shape: header.shape, scale: header.scale, data });
   evict(store);
   return true;
+}
+
+/** Little-endian bytes as numbers; what a page runs on is little-endian, too. */
+function decode(dtype: BlobPart["dtype"], bytes: Uint8Array): Blob["data"] {
+  if (dtype === "float16") return decodeFloat16(bytes);
+  if (dtype === "uint8") return bytes;
+  const { buffer, byteLength } = bytes; // owned and whole: it begins at 0
+  return dtype === "uint16"
+    ? new Uint16Array(buffer, 0, byteLength >> 1)
+    : new Uint32Array(buffer, 0, byteLength >> 2);
 }
 
 function join(parts: Uint8Array[]): Uint8Array {

@@ -1,7 +1,7 @@
 /**
  * One per widget model, shared by its views: keeps what the kernel sent, as signals, and speaks to it.
  */
-import { atEnd, batch, type ReadonlySignal, signal } from "../lib/lifetime.js";
+import { batch, type ReadonlySignal, signal } from "../lib/lifetime.js";
 import {
   type Act,
   type Answer,
@@ -16,9 +16,11 @@ import {
   type State,
   type Traits,
 } from "../lib/wire.js";
-import { addPart, type BlobPart, blob, type Claim, claim, hashes } from "./blobs.js";
-import type { Port } from "./port.js";
+import { addPart, type BlobPart, blob, type Claim, claim, fetchBlobs } from "./blobs.js";
+import { type Port, readTraits } from "./port.js";
+import { Presence } from "./presence.js";
 import { type Reply, Requests } from "./requests.js";
+import { assemble, lutsOf, needs } from "./results.js";
 import { emptySeat, reseated, type Seat } from "./seats.js";
 
 type Message =
@@ -28,9 +30,6 @@ type Message =
   | { event: "roll" }
   | ({ event: "blob" } & BlobPart)
   | Answer;
-
-/** Milliseconds without a view until the kernel is told. */
-const MOVING = 2000;
 
 export class Host {
   // From the kernel; views read these. Lists are by panel, the lead first.
@@ -52,9 +51,8 @@ export class Host {
 
   readonly #requests: Requests;
   readonly #claim: Claim;
+  readonly #presence: Presence;
   #seats: Seat[] = [];
-  #greeted = false;
-  #views = 0;
 
   constructor(
     private readonly port: Port,
@@ -62,42 +60,19 @@ export class Host {
   ) {
     this.#requests = new Requests((message) => port.send(message), life);
     this.#claim = claim(life);
-    this.#traits.value = readTraits(port);
+    this.#presence = new Presence(this.#requests, life, (answer) => {
+      this.#report(answer);
+      void this.#loadLuts();
+    });
+    this.#traits.value = readTraits(port, DEFAULTS);
     port.onTrait(life, (name) => this.#traitChanged(name));
     port.onMessage(life, (message, buffers) => this.#receive(message as Message, buffers));
     this.#tell();
   }
 
-  /**
-   * A view begins. The first one says hello: messages that came before the page listened are lost, so the page
-   * asks. When the last one has ended, the kernel hears it, and lets go of what nobody else holds.
-   */
+  /** A view begins; the first one says hello. */
   open(view: AbortSignal): void {
-    this.#views++;
-    atEnd(view, () => this.#left());
-    if (this.#greeted) {
-      if (this.#views === 1) this.#sign("here");
-      return;
-    }
-    this.#greeted = true;
-    void this.#requests.ask("hello", { have: hashes() }).then((answer) => {
-      this.#report(answer);
-      void this.#loadLuts();
-    });
-  }
-
-  #left(): void {
-    this.#views--;
-    // A cell that is moved ends its view and begins another one.
-    const timer = setTimeout(() => {
-      if (this.#views === 0) this.#sign("bye");
-    }, MOVING);
-    atEnd(this.life, () => clearTimeout(timer));
-  }
-
-  /** Says something that needs no answer, if there is anybody to hear it. */
-  #sign(request: "here" | "bye"): void {
-    if (!this.life.aborted) void this.#requests.ask(request);
+    this.#presence.open(view);
   }
 
   /** Writes traits and sends them in one message. */
@@ -154,7 +129,7 @@ export class Host {
       const came = [...this.#claim.arriving];
       const done = () => this.#arrived(...came);
       void this.#takeResult(message.result).then(done, done);
-    } else if (message.event === "roll" && this.#views > 0) this.#sign("here");
+    } else if (message.event === "roll" && this.#presence.here) this.#presence.sign();
   }
 
   #takeInfo(info: Info): void {
@@ -215,9 +190,8 @@ export class Host {
 
   /** `true` when every hash is on the page, after asking the kernel once for what is not. */
   async #fetch(wanted: string[]): Promise<boolean> {
-    const missing = wanted.filter((hash) => !blob(hash));
-    if (missing.length === 0) return true;
-    const answer = await this.#requests.ask("blobs", { hashes: missing });
+    const answer = await fetchBlobs(this.#requests, wanted);
+    if (!answer) return true;
     this.#report(answer);
     if (wanted.every((hash) => blob(hash))) return true;
     if (answer.status === "ok") this.#problem.value = "The kernel no longer has the data of this picture.";
@@ -230,11 +204,7 @@ export class Host {
   }
 
   #readLuts(info: Info): void {
-    const luts: Record<string, Uint8Array> = {};
-    for (const [name, hash] of Object.entries(info.luts)) {
-      const data = blob(hash)?.data;
-      if (data instanceof Uint8Array) luts[name] = data;
-    }
+    const luts = lutsOf(info);
     if (Object.keys(luts).length > Object.keys(this.#luts.value).length) this.#luts.value = luts;
   }
 
@@ -247,35 +217,4 @@ export class Host {
     if (answer.status === "error")
       this.#problem.value = answer.error?.message ?? "The kernel gave no reason.";
   }
-}
-
-function readTraits(port: Port): Traits {
-  const traits: Record<string, unknown> = { ...DEFAULTS };
-  for (const name of Object.keys(DEFAULTS) as (keyof Traits)[])
-    traits[name] = port.get(name) ?? DEFAULTS[name];
-  return traits as unknown as Traits;
-}
-
-function needs(result: Result): string[] {
-  const { path } = result;
-  return [result.picture, result.map, ...(path ? [path.stack, path.baseline] : [])];
-}
-
-/** A result and its arrays, or nothing where their sizes contradict each other. */
-function assemble(result: Result): Drawable | null {
-  const picture = blob(result.picture);
-  const map = blob(result.map);
-  if (!picture || !map || !(picture.data instanceof Uint8Array)) return null;
-  const [height, width] = picture.shape;
-  if (map.data.length !== height * width) return null;
-  return { result, height, width, picture: picture.data, map, path: assemblePath(result, map.data.length) };
-}
-
-function assemblePath(result: Result, pixels: number): Drawable["path"] {
-  if (!result.path || result.path.alphas.length === 0) return null;
-  const stack = blob(result.path.stack);
-  const baseline = blob(result.path.baseline);
-  if (!stack || !(baseline?.data instanceof Uint8Array)) return null;
-  if (stack.data.length !== result.path.alphas.length * pixels) return null;
-  return { stack, baseline: baseline.data };
 }

@@ -14,19 +14,19 @@ export class Requests {
   readonly #open = new Map<string, (answer: Reply) => void>();
 
   constructor(
-    private readonly send: (message: object) => void,
+    private readonly send: (message: object, buffers?: ArrayBufferView[]) => void,
     life: AbortSignal,
   ) {
     atEnd(life, () => this.#cancelAll());
   }
 
   /** Resolves with the kernel's answer, or as cancelled when the page lets go first. */
-  ask(request: string, extra: object = {}): Promise<Reply> {
+  ask(request: string, extra: object = {}, buffers?: ArrayBufferView[]): Promise<Reply> {
     const id = newId();
     return new Promise((resolve) => {
       this.#open.set(id, resolve);
       try {
-        this.send({ id, request, ...extra });
+        this.send({ ...extra, id, request }, buffers);
       } catch {
         // A notebook without a kernel cannot send, and throws.
         this.settle({ answer: id, status: "error", error: GONE });

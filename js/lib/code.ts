@@ -21,21 +21,29 @@ const TAKEN = new Set(
 type Piece = string | { open: string; items: [lead: string, piece: Piece][]; close: string };
 
 export function codeOf(traits: Partial<Traits>, { models }: { models: number }): string {
-  const notes = new Set<string>();
   const usual: Traits = { ...DEFAULTS, compare: otherModels(models) };
   const names = Object.keys(usual) as (keyof Traits)[];
   const changed = names.filter((name) => traits[name] !== undefined && !equal(traits[name], usual[name]));
+  const chosen = changed.map((name) => [name, traits[name]] as const);
+  return callOf("SaliencyExplorer", [modelNames(models), "images"], chosen);
+}
+
+/** A call with its arguments, a line each where they do not fit into one. */
+export function callOf(
+  name: string,
+  positional: readonly string[],
+  chosen: readonly (readonly [name: string, value: unknown])[],
+): string {
+  const notes = new Set<string>();
   const call: Piece = {
-    open: "SaliencyExplorer(",
+    open: `${name}(`,
     items: [
-      ["", modelNames(models)],
-      ["", "images"],
-      ...changed.map((name): [string, Piece] => [`${name}=`, pieceOf(traits[name], notes)]),
+      ...positional.map((word): [string, Piece] => ["", word]),
+      ...chosen.map(([key, value]): [string, Piece] => [`${key}=`, pieceOf(value, notes)]),
     ],
     close: ")",
   };
-  const lines = layOut(call, "", "", "");
-  return [...notes, ...lines].join("\n");
+  return [...notes, ...layOut(call, "", "", "")].join("\n");
 }
 
 /** Several models start side by side. */

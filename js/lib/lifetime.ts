@@ -55,11 +55,19 @@ export function perFrame(life: AbortSignal, draw: () => void): () => void {
   };
 }
 
-/** Width of an element now and whenever it changes: never the window's. */
-export function watchWidth(life: AbortSignal, element: Element, changed: (width: number) => void): void {
+/** Width and height of an element now and whenever they change: never the window's. */
+export function watchSize(
+  life: AbortSignal,
+  element: Element,
+  changed: (width: number, height: number) => void,
+): void {
   const observer = new ResizeObserver((entries) => {
-    for (const entry of entries) changed(entry.contentRect.width);
+    for (const { contentRect } of entries) changed(contentRect.width, contentRect.height);
   });
   observer.observe(element);
   atEnd(life, () => observer.disconnect());
+}
+
+export function watchWidth(life: AbortSignal, element: Element, changed: (width: number) => void): void {
+  watchSize(life, element, changed);
 }

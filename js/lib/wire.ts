@@ -76,7 +76,8 @@ export interface Traits extends Question {
   zoom: [number, number, number];
   region: Region | null;
   theme: Theme;
-  mode: "full" | "guided";
+  /** "bare" is the page's own: pictures, legend and read-out, inside another view. */
+  mode: "full" | "guided" | "bare";
 }
 
 export const DEFAULTS: Readonly<Traits> = {
@@ -288,7 +289,7 @@ export interface Blob {
   shape: number[];
   /** The true value is `data[i] * scale`, in double precision. */
   scale: number;
-  data: Uint8Array | Float32Array;
+  data: Uint8Array | Uint16Array | Uint32Array | Float32Array;
 }
 
 /** A result with its arrays beside it: everything a panel needs to draw. */

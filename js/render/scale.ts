@@ -1,6 +1,6 @@
 /** Where the colours of the panels end; the twin of `limits_of` in `saliscope/render/scale.py`. */
 import { kthLargest } from "../lib/select.js";
-import type { Along, Drawable, Scale } from "../lib/wire.js";
+import type { Along, Blob, Drawable, Scale } from "../lib/wire.js";
 import { gradientUnit, lookedAt } from "./path.js";
 import { Smoother } from "./smooth.js";
 
@@ -73,4 +73,4 @@ export function ownOf(drawable: Drawable, along: Along, sigma: number): Own {
   return { unit, limit: automaticLimit(smoothed), smoothed };
 }
 
-const isZero = (data: Uint8Array | Float32Array) => data.every((value: number) => value === 0);
+const isZero = (data: Blob["data"]) => data.every((value: number) => value === 0);

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { NO_KERNEL, OfflinePort, type PageData } from "../entry/offline.js";
+import { OfflinePort, type PageData } from "../entry/offline.js";
+import { NO_KERNEL } from "../entry/replay.js";
 import { type PackedBlob, unpack } from "../entry/unpack.js";
 import { Host } from "../host/host.js";
 import type { PanelSpec, Result, State } from "../lib/wire.js";

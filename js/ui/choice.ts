@@ -19,6 +19,8 @@ export interface ChoiceProps<T extends string> {
   value: T;
   options: Option<T>[];
   testid?: string;
+  /** Of a list only; a row of buttons leaves out what cannot be. */
+  disabled?: boolean;
   onChange(value: T): void;
 }
 
@@ -65,6 +67,7 @@ export function select<T extends string>(props: ChoiceProps<T>): TemplateResult 
     <span class="label">${props.label}</span>
     <select
       data-testid=${props.testid ?? nothing}
+      ?disabled=${props.disabled}
       @change=${(event: Event) => props.onChange((event.target as HTMLSelectElement).value as T)}
     >
       ${props.options.map(

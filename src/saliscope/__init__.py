@@ -20,13 +20,14 @@ from saliscope.errors import (
     NotDefinedError,
     OutOfMemoryError,
     RecordError,
+    ReductionError,
     SaliscopeError,
     TargetError,
 )
 from saliscope.version import __version__
 
 if TYPE_CHECKING:
-    from saliscope import attribution, demo, render
+    from saliscope import attribution, demo, features, reduction, render
     from saliscope.attribution import baselines
     from saliscope.attribution.knobs import knob
     from saliscope.attribution.own import method
@@ -36,10 +37,12 @@ if TYPE_CHECKING:
     from saliscope.records.record import Record
     from saliscope.records.replay import Replay, replay
     from saliscope.render.scale import Scale
+    from saliscope.widgets.embedding import EmbeddingExplorer
     from saliscope.widgets.saliency import SaliencyExplorer
 
 __all__ = [
     "BaselineError",
+    "EmbeddingExplorer",
     "InputError",
     "LayerError",
     "MethodError",
@@ -48,6 +51,7 @@ __all__ = [
     "OutOfMemoryError",
     "Record",
     "RecordError",
+    "ReductionError",
     "Replay",
     "SaliencyExplorer",
     "SaliscopeError",
@@ -60,9 +64,11 @@ __all__ = [
     "borrow",
     "demo",
     "errors",
+    "features",
     "knob",
     "load",
     "method",
+    "reduction",
     "render",
     "replay",
     "save",
@@ -70,6 +76,7 @@ __all__ = [
 
 # Public name -> (module, attribute of it); None stands for the module itself.
 _LAZY: dict[str, tuple[str, str | None]] = {
+    "EmbeddingExplorer": ("saliscope.widgets.embedding", "EmbeddingExplorer"),
     "Record": ("saliscope.records.record", "Record"),
     "Replay": ("saliscope.records.replay", "Replay"),
     "Scale": ("saliscope.render.scale", "Scale"),
@@ -79,9 +86,11 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "baselines": ("saliscope.attribution.baselines", None),
     "borrow": ("saliscope.core.borrow", "borrow"),
     "demo": ("saliscope.demo", None),
+    "features": ("saliscope.features", None),
     "knob": ("saliscope.attribution.knobs", "knob"),
     "load": ("saliscope.records.files", "load"),
     "method": ("saliscope.attribution.own", "method"),
+    "reduction": ("saliscope.reduction", None),
     "render": ("saliscope.render", None),
     "replay": ("saliscope.records.replay", "replay"),
     "save": ("saliscope.records.files", "save"),

@@ -67,3 +67,7 @@ class RecordError(SaliscopeError, ValueError):
 
 class NotDefinedError(SaliscopeError, ValueError):
     """The quantity asked for has no value here, and no number would be honest."""
+
+
+class ReductionError(SaliscopeError, ValueError):
+    """Data that have no map: too few rows, values that are no numbers, a parameter that does not fit them."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from saliscope.render.html import packed
+from saliscope.render.packing import packed
 from saliscope.specs.blobs import Blob
 
 PATH = Path(__file__).with_name("packed.json")
@@ -31,6 +31,9 @@ def blobs() -> dict[str, Blob]:
         "a map of zeros": Blob.from_map(np.zeros((4, 5))),
         "minus zero": Blob("float16", (1, 2), 1.0, b"\x00\x80\x00\x00"),
         "a picture": Blob.from_picture((np.arange(6 * 10 * 3).reshape(6, 10, 3) * 7 % 256).astype(np.uint8)),
+        "places on a map": Blob.from_codes((noise % 0x10000).astype(np.uint16).reshape(150, 2)),
+        "numbers of rows": Blob.from_ids(np.arange(40, dtype=np.uint32) * 7 + 65_500),
+        "large numbers": Blob.from_ids((noise[:20] % 2**32).astype(np.uint32)),
         "a row": Blob.from_picture(np.array([0, 255, 1, 254, 128], np.uint8)),
     }
 

@@ -1,9 +1,9 @@
 /** The ways out: files that the kernel makes, the view as a picture made here, the view as code. */
-import { html } from "lit-html";
 import { codeOf } from "../../lib/code.js";
 import { equal } from "../../lib/history.js";
 import { DEFAULTS, type Traits } from "../../lib/wire.js";
 import type { DialogProps } from "../../ui/dialog.js";
+import { codeDialog, copy, save } from "../../ui/files.js";
 import type { MenuItem } from "../../ui/menu.js";
 import type { Shell } from "./shell.js";
 import { pictureOf } from "./snapshot.js";
@@ -67,15 +67,6 @@ async function exportView(root: HTMLElement, shell: Shell): Promise<void> {
   shell.say(blob ? "Saved saliscope.png" : "There is no picture yet");
 }
 
-function save(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // Not at once: some browsers read it after the click is over.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
 function viewCode(store: Store): string {
   const names = Object.keys(DEFAULTS) as (keyof Traits)[];
   const traits = Object.fromEntries(
@@ -92,34 +83,6 @@ function viewCode(store: Store): string {
   return `${YOURS}\n${codeOf(traits, { models: store.info.value?.models.length ?? 1 })}`;
 }
 
-/** The code, chosen already: one key copies it. */
-export function codeBox(store: Store): DialogProps {
-  const code = viewCode(store);
-  const rows = Math.min(24, code.split("\n").length + 1);
-  return {
-    title: "Copy as code",
-    testid: "code-box",
-    focus: "textarea",
-    body: html`<p>This page may not write to the clipboard. Copy it with Ctrl+C or \u2318C.</p>
-      <textarea
-        class="code"
-        readonly
-        spellcheck="false"
-        aria-label="Code of this view"
-        rows=${rows}
-        .value=${code}
-        @focus=${(event: Event) => (event.target as HTMLTextAreaElement).select()}
-      ></textarea>`,
-  };
-}
+export const codeBox = (store: Store): DialogProps => codeDialog(viewCode(store));
 
-/** Where the page may not write to the clipboard, the reader gets the text to copy by hand. */
-async function copyCode(store: Store, shell: Shell): Promise<void> {
-  try {
-    // Missing where a notebook is served by plain http.
-    await navigator.clipboard.writeText(viewCode(store));
-    shell.say("Copied");
-  } catch {
-    shell.open("code");
-  }
-}
+const copyCode = (store: Store, shell: Shell) => copy(viewCode(store), shell);

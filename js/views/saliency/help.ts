@@ -1,8 +1,9 @@
 /** The help: what each part shows, and every key there is. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { DialogProps } from "../../ui/dialog.js";
+import { keyList } from "../../ui/keys.js";
 import { button, type Fact, facts, hint } from "../../ui/parts.js";
-import { KEYS, type Key } from "./keys.js";
+import { KEYS } from "./keys.js";
 import type { Shell } from "./shell.js";
 import type { Store } from "./store.js";
 
@@ -29,16 +30,6 @@ const PARTS: readonly Fact[] = [
   ["Status", "What is being computed, and the way to stop it."],
 ];
 
-/** What a key is called on a keyboard. */
-const NAMES: Record<string, string> = {
-  " ": "Space",
-  Escape: "Esc",
-  ArrowLeft: "\u2190",
-  ArrowRight: "\u2192",
-  ArrowUp: "\u2191",
-  ArrowDown: "\u2193",
-};
-
 export function helpBox(store: Store, shell: Shell): DialogProps {
   return { title: "Help", testid: "help-box", body: html`${tour(store, shell)} ${facts(PARTS)} ${keys()}` };
 }
@@ -58,22 +49,5 @@ function tour(store: Store, shell: Shell): TemplateResult | typeof nothing {
 function keys(): TemplateResult {
   return html`<h4>Keys</h4>
     ${hint("They work while the focus is in here; click on a picture, or use Tab.")}
-    <div class="keys">
-      ${KEYS.map(
-        ({ title, keys }) => html`<section>
-          <h5>${title}</h5>
-          <dl>${keys.map(row)}</dl>
-        </section>`,
-      )}
-    </div>`;
-}
-
-function row({ keys, says }: Key): TemplateResult {
-  return html`<dt>${keys.map((key) => html`<kbd data-key=${key}>${nameOf(key)}</kbd>`)}</dt>
-    <dd>${says}</dd>`;
-}
-
-function nameOf(key: string): string {
-  if (/^[A-Z]$/.test(key)) return `Shift ${key}`;
-  return NAMES[key] ?? (/^[a-z]$/.test(key) ? key.toUpperCase() : key);
+    ${keyList(KEYS)}`;
 }

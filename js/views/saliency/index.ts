@@ -2,10 +2,10 @@
 import { batch, react, untracked } from "../../lib/lifetime.js";
 import { watchShade } from "../../lib/theme.js";
 import type { Drawable, Info, Luts, State, Traits } from "../../lib/wire.js";
+import { keepFocus } from "../../ui/focus.js";
 import { make } from "../../ui/mount.js";
 import { fetchMore, more } from "./behind.js";
 import { Controls } from "./controls.js";
-import { keepFocus } from "./focus.js";
 import { mountWarning } from "./legend.js";
 import { Path } from "./path.js";
 import { Pictures } from "./pictures.js";
@@ -72,10 +72,33 @@ export class SaliencyView {
     const root = this.#root;
     root.className = "saliscope";
     root.tabIndex = -1; // a click anywhere inside makes the keys work
+    const bare = store.traits.mode.value === "bare";
     root.setAttribute("role", "group");
-    root.setAttribute("aria-label", "Saliency explorer");
-    Object.assign(root.dataset, { testid: "explorer", lmSuppressShortcuts: "true" });
+    root.setAttribute("aria-label", bare ? "Attribution" : "Saliency explorer");
+    Object.assign(root.dataset, { testid: bare ? "overlay" : "explorer", lmSuppressShortcuts: "true" });
 
+    if (bare) this.#buildBare();
+    else this.#buildWhole();
+    const shade = watchShade(life);
+    react(life, () => {
+      const wanted = store.traits.theme.value;
+      root.dataset.theme = wanted === "auto" ? shade.value : wanted;
+      root.toggleAttribute("data-forced", wanted !== "auto");
+      root.dataset.mode = store.traits.mode.value;
+      root.setAttribute("aria-busy", String(store.running.value));
+    });
+  }
+
+  /** Inside another view, which has controls, status and keys of its own. */
+  #buildBare(): void {
+    const centre = make("div", "centre", this.#root);
+    new Pictures(make("div", "panels", centre), this.#store, this.#root, this.#life.signal);
+  }
+
+  #buildWhole(): void {
+    const life = this.#life.signal;
+    const store = this.#store;
+    const root = this.#root;
     const shell = new Shell(store.said, life);
     const top = make("header", "top", root);
     const tools = make("div", "toolbar", top);
@@ -89,7 +112,8 @@ export class SaliencyView {
     const inspector = make("aside", "inspector", body);
     const guide = make("aside", "guide", body);
     mountStatus(make("footer", "status", root), store, shell, life);
-    keepFocus(root, store, life);
+    const { states, drawables, traits } = store;
+    keepFocus(root, () => [states.value, drawables.value, traits.compare.value, traits.mode.value], life);
     react(life, () => {
       const { mountMore } = more.value ?? {};
       if (mountMore)
@@ -99,14 +123,8 @@ export class SaliencyView {
       store.problem.value ??= "A part of Saliscope did not arrive. Run the cell again.";
     });
 
-    const shade = watchShade(life);
     react(life, () => {
-      const wanted = store.traits.theme.value;
-      root.dataset.theme = wanted === "auto" ? shade.value : wanted;
-      root.toggleAttribute("data-forced", wanted !== "auto");
-      root.setAttribute("aria-busy", String(store.running.value));
       const guided = store.traits.mode.value === "guided";
-      root.dataset.mode = store.traits.mode.value;
       inspector.hidden = guided || !store.inspector.value;
       guide.hidden = !guided;
       // The tour lifts its veil itself, once it is there.

@@ -1,11 +1,9 @@
-/**
- * Keys of the whole widget. They work, and are kept from the notebook, only while it has the focus.
- * The help shows this table.
- */
+/** Keys of the whole widget; the help shows this table. */
 import { clamp, oneLine } from "../../lib/format.js";
 import { ARROWS } from "../../lib/keys.js";
-import { atEnd, listen } from "../../lib/lifetime.js";
+import { atEnd } from "../../lib/lifetime.js";
 import type { Overlay, Sign, Traits } from "../../lib/wire.js";
+import { both, type Group, listenTable, row } from "../../ui/keys.js";
 import { PLAIN, zoomAt } from "./gestures.js";
 import { fillOf, fills, stopPainting } from "./paint.js";
 import type { Player } from "./player.js";
@@ -34,35 +32,7 @@ export interface Hand {
   hold(partial: Partial<Traits>): void;
 }
 
-export interface Key {
-  /** As `KeyboardEvent.key` says them, letters with Shift in upper case. */
-  readonly keys: readonly string[];
-  readonly says: string;
-  /** Whether a held key goes on; of what asks the kernel a press is one act. */
-  readonly repeats?: boolean;
-  /** Without it the part in focus takes the key. */
-  run?(hand: Hand, key: string): void;
-  /** When the key is lifted, or the focus leaves. */
-  lift?(hand: Hand): void;
-}
-
-export interface Group {
-  readonly title: string;
-  readonly keys: readonly Key[];
-}
-
-/** A row of the table; `keys` are written one after the other. */
-function row(keys: string, says: string, run?: Key["run"], more?: Partial<Key>): Key {
-  return { keys: keys === " " ? [keys] : keys.split(" "), says, run, ...more };
-}
-
-/** A row of two keys, the first of which goes back; a held key goes on. */
-function both(keys: string, says: string, act: (hand: Hand, steps: number) => void, size = 1): Key {
-  const [back] = keys;
-  return row(keys, says, (hand, key) => act(hand, key === back ? -size : size), { repeats: true });
-}
-
-export const KEYS: readonly Group[] = [
+export const KEYS: readonly Group<Hand>[] = [
   {
     title: "Question",
     keys: [
@@ -113,10 +83,6 @@ export const KEYS: readonly Group[] = [
   },
 ];
 
-const TABLE = new Map(
-  KEYS.flatMap(({ keys }) => keys).flatMap((entry) => entry.keys.map((key) => [key, entry] as const)),
-);
-
 export function listenKeys(
   root: HTMLElement,
   store: Store,
@@ -125,7 +91,6 @@ export function listenKeys(
   life: AbortSignal,
 ): void {
   let held: Partial<Traits> = {};
-  const down = new Set<Key>();
   const hand: Hand = {
     store,
     shell,
@@ -137,32 +102,18 @@ export function listenKeys(
     },
   };
   const lift = () => {
-    for (const key of down) key.lift?.(hand);
-    down.clear();
     if (Object.keys(held).length) store.commit(held);
     held = {};
   };
   const speak = whenAtRest(life, () => {
     shell.spoken.value = oneLine(root.querySelector("[data-testid=readout]")?.textContent ?? "");
   });
-  const press = (event: KeyboardEvent) => {
-    // Shortcuts of the notebook and the browser; but brackets need Alt on many keyboards.
-    const bracket = event.altKey && "[]{}".includes(event.key);
-    if ((event.ctrlKey || event.metaKey || event.altKey) && !bracket) return;
-    event.stopPropagation();
-    const key = nameOf(event);
-    const entry = TABLE.get(key);
-    if (key.startsWith("Arrow") && (event.target as Element).closest(".view")) speak();
-    if (!entry?.run || event.defaultPrevented || keepsKeys(event)) return;
-    event.preventDefault();
-    if (event.repeat && !entry.repeats) return;
-    down.add(entry);
-    entry.run(hand, key);
-  };
-  // Jupyter's shortcuts ask the element in focus, and Notebook 7 does so before the key comes here.
-  const mark = ({ target }: FocusEvent) =>
-    (target as Element).setAttribute("data-lm-suppress-shortcuts", "true");
-  listen(life, root, { focusin: mark, keydown: press, keyup: lift, focusout: lift });
+  listenTable(root, KEYS, hand, life, {
+    lifted: lift,
+    pressed: (key, { target }) => {
+      if (key.startsWith("Arrow") && (target as Element).closest(".view")) speak();
+    },
+  });
 }
 
 function whenAtRest(life: AbortSignal, act: () => void): () => void {
@@ -172,21 +123,6 @@ function whenAtRest(life: AbortSignal, act: () => void): () => void {
     clearTimeout(timer);
     timer = window.setTimeout(act, REST);
   };
-}
-
-/** Shift decides about letters, not Caps Lock; `=` and `_` are `+` and `-` on the same key. */
-function nameOf({ key, shiftKey }: KeyboardEvent): string {
-  if (/^[a-z]$/i.test(key)) return shiftKey ? key.toUpperCase() : key.toLowerCase();
-  return { "=": "+", _: "-" }[key] ?? key;
-}
-
-/** Where a letter is text, where Space has a meaning, and where a box lies over the rest. */
-function keepsKeys({ key, target }: KeyboardEvent): boolean {
-  const element = target as HTMLElement;
-  if (element.closest("[role=dialog], [role=menu]")) return true;
-  if (key === "Escape") return false;
-  if (element.matches("select, textarea, input:not([type=range]):not([type=checkbox])")) return true;
-  return key === " " && element.matches("button, input, summary");
 }
 
 function after<T>(list: readonly T[], current: T): T {

@@ -9,6 +9,8 @@ const REST = 120;
 
 /** CSS pixels: a picture that is narrower shows too little. */
 const NARROWEST = 186;
+/** Inside another view there is less room, and less to read. */
+const NARROWEST_BARE = 130;
 const GAP = 16;
 /** Of the side panel, where it stands beside the pictures, and the container width from which on it does. */
 const SIDE = 272;
@@ -16,8 +18,8 @@ const BESIDE = 900;
 const PADDING = 32;
 
 /** Columns for so many pictures: as few rows as fit, and rows as equal as they can be. */
-export function columnsFor(pictures: number, width: number): number {
-  const most = Math.max(1, Math.floor((width + GAP) / (NARROWEST + GAP)));
+export function columnsFor(pictures: number, width: number, narrowest = NARROWEST): number {
+  const most = Math.max(1, Math.floor((width + GAP) / (narrowest + GAP)));
   return Math.ceil(pictures / Math.ceil(pictures / most));
 }
 
@@ -59,10 +61,12 @@ export class Pictures {
     const { store, root } = this;
     let width = 800;
     const arrange = () => {
-      const side = store.inspector.value || store.traits.mode.value === "guided";
-      const beside = side && width >= BESIDE;
+      const mode = store.traits.mode.value;
+      const count = 1 + store.slots.value.length;
+      const beside = width >= BESIDE && (store.inspector.value || mode === "guided");
       const room = width - PADDING - (beside ? SIDE : 0);
-      root.style.setProperty("--columns", String(columnsFor(1 + store.slots.value.length, room)));
+      const columns = mode === "bare" ? columnsFor(count, width, NARROWEST_BARE) : columnsFor(count, room);
+      root.style.setProperty("--columns", String(columns));
     };
     react(this.life, arrange);
     react(this.life, () => {

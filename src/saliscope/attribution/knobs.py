@@ -1,18 +1,11 @@
 """What a parameter looks like to a person: menus are generated from the dataclasses, not written by hand."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from saliscope.core.knobs import Knob
 
-@dataclass(frozen=True)
-class Knob:
-    """How a parameter is offered in a menu: its words, its range, and whether its slider is logarithmic."""
-
-    label: str
-    minimum: float | None = None
-    maximum: float | None = None
-    step: float | None = None
-    log: bool = False
+__all__ = ["Knob", "knob"]
 
 
 def knob(default: Any, label: str, *limits: float, log: bool = False) -> Any:

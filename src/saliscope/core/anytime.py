@@ -6,7 +6,7 @@ holds no hook, no changed flag and no lock while it is suspended.
 
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -79,6 +79,17 @@ def steadily(steps: Generator[Step[R], None, None]) -> Iterator[Step[R]]:
             yield step
 
 
+@contextmanager
+def closed(stream: Iterator[R]) -> Iterator[Iterator[R]]:
+    """Whatever happens inside, the stream is over at the end, and what it holds is let go."""
+    try:
+        yield stream
+    finally:
+        close = getattr(stream, "close", None)
+        if close is not None:
+            close()
+
+
 def drive(
     stream: Iterator[Step[R]],
     progress: Callable[[Step[R]], None] | None = None,
@@ -103,17 +114,13 @@ def drive(
         When the stream yielded nothing.
     """
     last: Step[R] | None = None
-    try:
-        for step in stream:
+    with closed(stream) as steps:
+        for step in steps:
             last = step
             if progress is not None:
                 progress(step)
             if cancel is not None and cancel.cancelled and not step.complete:
                 raise Cancelled(step.result)
-    finally:
-        close = getattr(stream, "close", None)
-        if close is not None:
-            close()
     if last is None:
         raise RuntimeError("the stream yielded no result")
     return last.result

@@ -66,7 +66,7 @@ def tapped(layer: nn.Module) -> Iterator[Tap]:
 
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         torch.set_grad_enabled(True)
-        activations = _first_tensor(output)
+        activations = first_tensor(output)
         if activations is None:
             return None
         tap.leaf = activations.detach().clone().requires_grad_()
@@ -90,7 +90,7 @@ def recorded(module: nn.Module) -> Iterator[dict[str, Tensor]]:
 
     def recorder(name: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            tensor = _first_tensor(output)
+            tensor = first_tensor(output)
             outputs.pop(name, None)
             if tensor is not None:
                 # A view is safe against nothing, but cheap; shapes and gradients are all that is asked of it.
@@ -188,7 +188,8 @@ def _mismatch(height: int, width: int, picture: tuple[int, int]) -> float:
     return abs(height * picture[1] / (width * picture[0]) - 1)
 
 
-def _first_tensor(output: Any) -> Tensor | None:
+def first_tensor(output: Any) -> Tensor | None:
+    """The first tensor of floats in a layer's output; None where there is none."""
     if isinstance(output, Tensor):
         return output if output.is_floating_point() else None
     if isinstance(output, (tuple, list)):

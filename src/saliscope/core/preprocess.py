@@ -13,7 +13,7 @@ from saliscope.core import pictures
 from saliscope.core.model_space import Preprocessing, expected_channels
 from saliscope.errors import InputError, SaliscopeError
 
-__all__ = ["Prepared", "Preprocessing", "expected_channels", "prepare", "show"]
+__all__ = ["Prepared", "Preprocessing", "expected_channels", "inputs_of", "prepare", "show"]
 
 # Half a step of 8 bits: what lies less than this beyond black or white is rounding.
 _SLACK = 0.5 / 255
@@ -62,6 +62,15 @@ def prepare(images: Any, preprocessing: Preprocessing, model: nn.Module | None =
     InputError
         If there is no picture, pictures do not fit the model or each other, or pixels are not finite.
     """
+    inputs, notes = inputs_of(images, preprocessing, model)
+    shown, more = show(inputs, preprocessing)
+    return Prepared(inputs, shown, (*notes, *more))
+
+
+def inputs_of(
+    images: Any, preprocessing: Preprocessing, model: nn.Module | None = None
+) -> tuple[Float[Tensor, "batch channel height width"], tuple[str, ...]]:
+    """`prepare` without the pictures: for batches that nobody looks at. The inputs, and the notes on them."""
     channels = preprocessing.channels or expected_channels(model)
     notes: list[str] = []
     batches = {name: _batch(item, name, preprocessing, channels, notes) for name, item in _items(images)}
@@ -70,8 +79,7 @@ def prepare(images: Any, preprocessing: Preprocessing, model: nn.Module | None =
     inputs = torch.cat([batch.to(device) for batch in batches.values()])
     axes = ("image", "channel", "row", "column")
     pictures.finite((~torch.isfinite(inputs)).cpu().numpy(), "batch", axes, "inputs")
-    shown, more = show(inputs, preprocessing)
-    return Prepared(inputs, shown, (*notes, *more))
+    return inputs, tuple(notes)
 
 
 def show(

@@ -1,10 +1,9 @@
-"""The explorer as one file that opens from a disk: no kernel, no network, everything inside and listed."""
+"""An explorer as one file that opens from a disk: no kernel, no network, everything inside and listed."""
 
 import base64
 import hashlib
 import html
 import json
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import numpy as np
-
 from saliscope.errors import SaliscopeError
+from saliscope.render.packing import packed
 from saliscope.specs.blobs import Blob
 from saliscope.version import __version__
 
@@ -25,7 +23,6 @@ Answers = Mapping[str, Mapping[int, tuple[Mapping[str, Any], Sequence[Blob]]]]
 """What it would answer when asked: by request and panel, the JSON and the blobs that it names."""
 
 _STATIC = Path(__file__).parent.parent / "static"
-_MOST_DIFFERENCES = 2
 
 _PAGE = Template("""\
 <!doctype html>
@@ -126,17 +123,58 @@ def page(
         "blobs": blobs,
     }
     parts = embedded(events, answers, {name: len(blob["data"]) for name, blob in blobs.items()})
-    parts += [Embedded("record of how it was computed", len(text)) for text in records]
-    parts += (
-        [] if picture is None else [Embedded("picture for browsers without scripts", 4 * len(picture) // 3)]
-    )
-    script = _static("page.js")
+    return document("page", data, parts, title=title, records=records, picture=picture, alt="Attribution map")
+
+
+def document(
+    bundle: str,
+    data: Mapping[str, Any],
+    parts: Sequence[Embedded],
+    *,
+    title: str,
+    records: Sequence[str] = (),
+    picture: bytes | None = None,
+    alt: str,
+) -> str:
+    """Write a page around the data that its script finds in it.
+
+    Parameters
+    ----------
+    bundle : str
+        Name of the script and the style sheet in ``static``.
+    data : mapping
+        Plain JSON data.
+    parts : sequence of Embedded
+        What `data` holds, for a reader who asks. Records and picture are listed after it.
+    title : str
+        Any text.
+    records : sequence of str
+        JSON, each shown at the foot of the page.
+    picture : bytes, optional
+        A PNG for readers whose browser runs no scripts.
+    alt : str
+        What it is a picture of.
+
+    Returns
+    -------
+    str
+        To be written in UTF-8.
+
+    Raises
+    ------
+    SaliscopeError
+        If the front end was not built.
+    """
+    parts = [*parts, *(Embedded("record of how it was computed", len(text)) for text in records)]
+    if picture is not None:
+        parts.append(Embedded("picture for browsers without scripts", 4 * len(picture) // 3))
+    script = _static(f"{bundle}.js")
     return _PAGE.substitute(
         policy=policy(script),
         version=__version__,
         title=html.escape(title),
-        style=_static("page.css"),
-        before=_before(picture),
+        style=_static(f"{bundle}.css"),
+        before=_before(picture, alt),
         summary=html.escape(_summary(parts)),
         rows="".join(map(_row, parts)),
         records="".join(_record(text, i) for i, text in enumerate(records, 1)),
@@ -162,48 +200,6 @@ def policy(script: str) -> str:
 def harmless(data: Any) -> str:
     """JSON that ends no element and opens none, whatever is written in it."""
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def packed(blob: Blob) -> dict[str, Any]:
-    """A blob as JSON, without loss.
-
-    Half floats become integers in the order of their values. Then each slice along the first axis is replaced
-    by its difference from the one before, as often as makes the whole smallest: neighbouring maps of a
-    path are alike. High and low bytes go apart and through deflate. The path of a trained network, 34 maps of
-    224x224, comes to 1.9 MB of 3.4 (2.6 MB as base64); deflate alone would leave 3.1.
-    """
-    half = blob.dtype == "float16"
-    raw = np.frombuffer(blob.data, dtype="<u2" if half else "u1").reshape(blob.shape)
-    ordered = np.where(raw < 0x8000, raw, raw ^ 0x7FFF).astype(raw.dtype) if half else raw
-    candidates = []
-    for order in range(_MOST_DIFFERENCES + 1):
-        planes = _planes(ordered)
-        # Noise has runs at most, looking for repetitions takes ten times as long; drawings have both.
-        candidates.append((_deflated(planes, zlib.Z_RLE), order, planes))
-        ordered = ordered.copy()
-        ordered[1:] -= ordered[:-1].copy()
-    data, order, planes = min(candidates, key=lambda candidate: len(candidate[0]))
-    data = min(data, _deflated(planes, zlib.Z_DEFAULT_STRATEGY), key=len)
-    return {
-        "dtype": blob.dtype,
-        "shape": list(blob.shape),
-        "scale": blob.scale,
-        "order": order,
-        "data": base64.b64encode(data).decode("ascii"),
-    }
-
-
-def _planes(values: np.ndarray) -> bytes:
-    bits = 8 * values.itemsize
-    signed = values.astype(f"<i{values.itemsize}")
-    # Small numbers of either sign become small numbers: their high bytes are zero.
-    folded = ((signed << 1) ^ (signed >> (bits - 1))).astype(f"<u{values.itemsize}")
-    return folded.reshape(-1, 1).view(np.uint8).T.tobytes()
-
-
-def _deflated(data: bytes, strategy: int) -> bytes:
-    stream = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
-    return stream.compress(data) + stream.flush()
 
 
 def embedded(events: Sequence[Event], answers: Answers, letters: Mapping[str, int]) -> list[Embedded]:
@@ -268,13 +264,13 @@ def _record(text: str, number: int) -> str:
     )
 
 
-def _before(picture: bytes | None) -> str:
+def _before(picture: bytes | None, alt: str) -> str:
     if picture is None:
         return (
             "<noscript>This page needs JavaScript to draw its maps; it runs from this file alone.</noscript>"
         )
     data = base64.b64encode(picture).decode("ascii")
-    return f'<noscript><img alt="Attribution map" src="data:image/png;base64,{data}"></noscript>'
+    return f'<noscript><img alt="{html.escape(alt)}" src="data:image/png;base64,{data}"></noscript>'
 
 
 def _size(letters: int) -> str:

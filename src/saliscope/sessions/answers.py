@@ -70,6 +70,11 @@ class Cache:
         while len(self._items) > 1 and sum(map(_size, self._items.values())) > self._limit:
             self._items.popitem(last=False)
 
+    @property
+    def entries(self) -> list[tuple[tuple[Any, ...], Attribution]]:
+        """All answers with their keys, the most recently used last."""
+        return list(self._items.items())
+
 
 def _is_hashable(value: Any) -> bool:
     try:

@@ -68,20 +68,27 @@ class Subject:
         chunk_size: ChunkSize = "auto",
     ) -> None:
         check_chunk_size(chunk_size)
-        self.borrowed = _borrowed(model, transform, mean, std, labels)
+        self.borrowed = lend(model, transform, mean, std, labels)
         self.chunk_size: ChunkSize = chunk_size
-        try:
-            prepared = prepare(images, self.borrowed.preprocessing, self.borrowed.module)
-        except SaliscopeError as error:
-            raise in_our_words(error) from error.__cause__
-        self.inputs, self.pictures = prepared.inputs, prepared.pictures
-        self.notes: tuple[str, ...] = tuple(prepared.notes)
+        self.inputs: Tensor
+        self.pictures: np.ndarray
+        self.notes: tuple[str, ...]
+        self._take(images)
         self.labels: tuple[str, ...] = ()
         self.layers: tuple[str, ...] = ()
         self._surveyed = False
         # Requests come from any thread; the answers are all given by the worker's.
         self._lock = threading.RLock()
         self.forget()
+
+    def _take(self, images: Any) -> None:
+        """Prepare the pictures."""
+        try:
+            prepared = prepare(images, self.borrowed.preprocessing, self.borrowed.module)
+        except SaliscopeError as error:
+            raise in_our_words(error) from error.__cause__
+        self.inputs, self.pictures = prepared.inputs, prepared.pictures
+        self.notes = tuple(prepared.notes)
 
     def forget(self) -> None:
         """Let go of everything that is kept to save time, and begin with the model as it is now."""
@@ -227,7 +234,7 @@ def translated(target: Any, lead: Subject, other: Subject) -> Any:
     )
 
 
-def _borrowed(model: Any, transform: Any, mean: Any, std: Any, labels: Any) -> Borrowed:
+def lend(model: Any, transform: Any, mean: Any, std: Any, labels: Any) -> Borrowed:
     """What the user said when borrowing stays, unless it is said again."""
     if isinstance(model, Borrowed):
         transform = model.preprocessing if transform is None else transform

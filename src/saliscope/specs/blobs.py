@@ -1,4 +1,4 @@
-"""Arrays on the wire: float16 maps and uint8 pictures, named by the hash of their content.
+"""Arrays on the wire: float16 maps, uint8 pictures, uint16 codes, uint32 ids, named by their content's hash.
 
 The page keeps blobs by their name and tells the kernel which it has, so that nothing is sent twice.
 """
@@ -18,7 +18,14 @@ from saliscope.errors import InputError
 MAX_PART = 1 << 20
 """Bytes in one message: far below what a server or a proxy refuses."""
 
-_WIRE = {"float16": np.dtype("<f2"), "uint8": np.dtype("u1")}
+DType = Literal["float16", "uint8", "uint16", "uint32"]
+
+_WIRE = {
+    "float16": np.dtype("<f2"),
+    "uint8": np.dtype("u1"),
+    "uint16": np.dtype("<u2"),
+    "uint32": np.dtype("<u4"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Blob:
 
     Parameters
     ----------
-    dtype : {"float16", "uint8"}
+    dtype : {"float16", "uint8", "uint16", "uint32"}
         Type of the elements, little-endian.
     shape : tuple of int
         Their arrangement, row-major.
@@ -37,13 +44,13 @@ class Blob:
         The elements.
     """
 
-    dtype: Literal["float16", "uint8"]
+    dtype: DType
     shape: tuple[int, ...]
     scale: float
     data: bytes
 
     @classmethod
-    def from_map(cls, values: np.ndarray) -> "Blob":
+    def from_map(cls, values: np.ndarray, *, gaps: bool = False) -> "Blob":
         """Pack a map, or a stack of maps, into float16.
 
         The values are divided by the largest of them first, because float16 ends at 6e-8 and gradients
@@ -52,20 +59,23 @@ class Blob:
         Parameters
         ----------
         values : ndarray of float, any shape
+        gaps : bool
+            Whether a value may be missing, which NaN says.
 
         Raises
         ------
         InputError
-            If the values are not real numbers, or one of them is NaN or infinite.
+            If the values are not real numbers, or one of them is infinite, or NaN where none may be missing.
         """
         exact = np.asarray(values)
         if exact.dtype.kind not in "fiu":
             raise InputError("values", f"an array of {exact.dtype}", "real numbers")
         exact = exact.astype(np.float64)
-        broken = exact.size - int(np.count_nonzero(np.isfinite(exact)))
+        fine = np.isfinite(exact) | (np.isnan(exact) & gaps)
+        broken = exact.size - int(np.count_nonzero(fine))
         if broken:
             raise InputError("values", f"{broken} NaN or infinite values", "a finite map")
-        scale = float(np.abs(exact).max(initial=0.0)) or 1.0
+        scale = float(np.nanmax(np.abs(exact), initial=0.0)) or 1.0
         packed = (exact / scale).astype(_WIRE["float16"])
         return cls("float16", exact.shape, scale, packed.tobytes())
 
@@ -85,6 +95,39 @@ class Blob:
         if pixels.dtype != np.uint8:
             raise InputError("pixels", f"an array of {pixels.dtype}", "uint8")
         return cls("uint8", pixels.shape, 1.0, pixels.tobytes())
+
+    @classmethod
+    def from_codes(cls, codes: np.ndarray) -> "Blob":
+        """Pack whole numbers from 0 to 65535: coordinates on a grid, numbers of categories.
+
+        Raises
+        ------
+        InputError
+            If one of them is no such number.
+        """
+        return cls._whole(codes, "codes", "uint16")
+
+    @classmethod
+    def from_ids(cls, ids: np.ndarray) -> "Blob":
+        """Pack numbers of rows, from 0 to 4294967295.
+
+        Raises
+        ------
+        InputError
+            If one of them is no such number.
+        """
+        return cls._whole(ids, "ids", "uint32")
+
+    @classmethod
+    def _whole(cls, values: np.ndarray, name: str, dtype: DType) -> "Blob":
+        given = np.asarray(values)
+        most = 2 ** (8 * _WIRE[dtype].itemsize) - 1
+        if given.size and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() > most):
+            got = f"an array of {given.dtype}"
+            if given.dtype.kind in "iu":
+                got = f"numbers from {given.min()} to {given.max()}"
+            raise InputError(name, got, f"whole numbers from 0 to {most}")
+        return cls(dtype, given.shape, 1.0, given.astype(_WIRE[dtype]).tobytes())
 
     @cached_property
     def hash(self) -> str:

@@ -39,7 +39,9 @@ def front_end(names: Any) -> Reply:
     """
     known = {name for files in _files().values() for name in (*files["first"], *files["rest"])}
     if not isinstance(names, list) or not known.issuperset(map(str, names)):
-        raise InputError("files", repr(names), "files of this version", "Reload the page, and run the cell again.")
+        raise InputError(
+            "files", repr(names), "files of this version", "Reload the page, and run the cell again."
+        )
     return Reply({}, buffers=[_text(f"front/{name}").encode() for name in names])
 
 

@@ -3,7 +3,7 @@
 import reprlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,15 @@ class Reply:
     buffers: Sequence[bytes] = ()
 
 
+Answer = Reply | None | Generator[None, None, Reply | None]
+"""What a request comes to; a lasting one may take several turns."""
+
 _REMEMBERED = 512
 """Blobs remembered as sent; what a page has lost it asks for again."""
+
+
+_REPLIED = 32
+"""Arrays of answers that a page may ask for once more, if it let them go too soon."""
 
 
 class Channel:
@@ -37,7 +44,7 @@ class Channel:
         Sends one JSON message with its buffers.
     requests : dict
         What a page may ask for, and who does it, given the whole message. Anything else is answered with an
-        error.
+        error. Who needs several turns is a generator that returns the reply.
     blobs : callable
         All blobs that a page may ask for now.
     lasting : collection of str
@@ -47,7 +54,7 @@ class Channel:
     def __init__(
         self,
         send: Callable[[dict[str, Any], list[Any]], None],
-        requests: dict[str, Callable[[Message], Reply | None]],
+        requests: Mapping[str, Callable[[Message], Answer]],
         blobs: Callable[[], Sequence[Blob]],
         lasting: Collection[str] = (),
     ) -> None:
@@ -56,28 +63,34 @@ class Channel:
         self._requests = requests
         self._blobs = blobs
         self._sent: OrderedDict[str, None] = OrderedDict()
+        self._replied: OrderedDict[str, Blob] = OrderedDict()
         # Results come from the worker's thread, answers from the kernel's: the parts of a blob must not mix.
         self._lock = threading.RLock()
 
-    def receive(self, message: Any) -> None:
-        """Do what a page asks, and answer once."""
+    def receive(self, message: Any, buffers: Sequence[Any] = ()) -> None:
+        """Do what a page asks, and answer once; `buffers` came beside the message."""
         if not isinstance(message, dict) or not isinstance(message.get("id"), str):
             return
+        message = {**message, "buffers": buffers}
         request = message.get("request")
         if isinstance(request, str) and request in self._lasting:
             worker.submit(object(), self._in_turn(message))
         else:
-            self._answer(message)
+            for _ in self._answer(message):
+                pass
 
     def _in_turn(self, message: Message) -> Iterator[None]:
         yield
-        self._answer(message)
+        yield from self._answer(message)
 
-    def _answer(self, message: Message) -> None:
+    def _answer(self, message: Message) -> Iterator[None]:
         answer: Message = {"answer": message["id"]}
         buffers: list[Any] = []
         try:
             reply = self._handle(message)
+            if isinstance(reply, Generator):
+                reply = yield from reply
+            self._send_blobs(reply)
         except Exception as error:  # whatever it is, the page waits for an answer, and shows it
             failure = {"type": type(error).__name__, "message": str(error)}
             answer |= {"status": "error", "error": failure}
@@ -94,7 +107,7 @@ class Channel:
                 self._send_blob(blob)
             self._send({"event": kind} | ({} if spec is None else {kind: spec.to_json()}), [])
 
-    def _handle(self, message: Message) -> Reply | None:
+    def _handle(self, message: Message) -> Answer:
         request = message.get("request")
         if request == "blobs":
             self._send_again(_names(message.get("hashes")))
@@ -104,19 +117,23 @@ class Channel:
             known = f"one of blobs, {', '.join(self._requests)}"
             raise SaliscopeError("request", reprlib.repr(request), known)
         if request != "hello":
-            reply = act(message)
-            if reply is not None:
-                with self._lock:
-                    for blob in reply.blobs:
-                        self._send_blob(blob)
-            return reply
+            return act(message)
         # In one go: a result of the worker's that came in between would be followed by an older one.
         with self._lock:
             self._sent = OrderedDict.fromkeys(_names(message.get("have")))
             return act(message)
 
+    def _send_blobs(self, reply: Reply | None) -> None:
+        with self._lock:
+            for blob in () if reply is None else reply.blobs:
+                self._send_blob(blob)
+                self._replied[blob.hash] = blob
+                self._replied.move_to_end(blob.hash)
+            while len(self._replied) > _REPLIED:
+                self._replied.popitem(last=False)
+
     def _send_again(self, hashes: list[str]) -> None:
-        known = {blob.hash: blob for blob in self._blobs()}
+        known = {**self._replied, **{blob.hash: blob for blob in self._blobs()}}
         lost = [name for name in hashes if name not in known]
         with self._lock:
             for name in hashes:

@@ -1,6 +1,5 @@
 """`SaliencyExplorer`: see on the picture what a model relied on."""
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,8 @@ from saliscope.widgets.asking import wanted
 from saliscope.widgets.bundle import entry, front_end
 from saliscope.widgets.channel import Channel, Message, Reply
 from saliscope.widgets.keeper import Keeper
-from saliscope.widgets.state import QUESTION, ExplorerState, check_names
+from saliscope.widgets.live import check_names, with_picture
+from saliscope.widgets.state import QUESTION, ExplorerState
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,7 +94,7 @@ class SaliencyExplorer(ExplorerState):
         chunk_size: ChunkSize = "auto",
         **view: Any,
     ) -> None:
-        check_names(view, [name for name in self.trait_names(sync=True) if not name.startswith("_")])
+        check_names(view, [name for name in self.trait_names(sync=True) if not name.startswith("_")], self)
         options: dict[str, Any] = {"transform": transform, "mean": mean, "std": std, "labels": labels}
         options["chunk_size"] = chunk_size
         self._panels = Panels([Subject(each, images, **options) for each in _models(model)])
@@ -219,7 +219,6 @@ class SaliencyExplorer(ExplorerState):
         """Cancel, and let go of model, pictures and page."""
         if hasattr(self, "_history"):  # not if the constructor refused its arguments
             self._panels.close()
-            self.layout.close()  # a widget of its own, which ipywidgets leaves behind
         super().close()
 
     def index_of(self, target: int | str) -> int:
@@ -309,11 +308,7 @@ class SaliencyExplorer(ExplorerState):
         self._keeper.here()
         if not self._panels.wait(_PNG_PATIENCE):
             self._panels.lead.first.wait(_FIRST_PATIENCE)
-        png = self.png()
-        if png is not None:
-            # GitHub, nbviewer and a closed kernel show this in place of the widget.
-            bundle[0]["image/png"] = base64.b64encode(png).decode("ascii")
-        return bundle
+        return with_picture(bundle, self.png())
 
     def _ask(self, anew: bool = False) -> None:
         lead = {name: getattr(self, name) for name in QUESTION}
@@ -388,8 +383,8 @@ class SaliencyExplorer(ExplorerState):
         return session
 
 
-def _receive(widget: SaliencyExplorer, content: Any, _buffers: Any) -> None:
-    widget._channel.receive(content)
+def _receive(widget: SaliencyExplorer, content: Any, buffers: Any) -> None:
+    widget._channel.receive(content, buffers)
 
 
 def _models(model: Any) -> Sequence[Any]:

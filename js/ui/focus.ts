@@ -1,11 +1,13 @@
-import { atEnd, listen, react } from "../../lib/lifetime.js";
-import type { Store } from "./store.js";
+import { atEnd, listen, react } from "../lib/lifetime.js";
 
 /** Milliseconds after which the browser has taken the focus from what was hidden or switched off. */
 const SETTLED = 60;
 
-/** A control that goes, or is switched off, leaves the focus to the page: then the widget takes it, and keeps the keys. */
-export function keepFocus(root: HTMLElement, store: Store, life: AbortSignal): void {
+/**
+ * A control that goes, or is switched off, leaves the focus to the page: then the widget takes it, and keeps the
+ * keys. `changes` reads what hides controls or switches them off.
+ */
+export function keepFocus(root: HTMLElement, changes: () => unknown, life: AbortSignal): void {
   let inside = false;
   const focusin = () => {
     inside = true;
@@ -23,9 +25,7 @@ export function keepFocus(root: HTMLElement, store: Store, life: AbortSignal): v
     if (inside && (!activeElement || activeElement === document.body)) root.focus({ preventScroll: true });
   };
   react(life, () => {
-    // What hides controls or switches them off.
-    for (const source of [store.states, store.drawables, store.traits.compare, store.traits.mode])
-      source.value;
+    changes();
     clearTimeout(timer);
     timer = window.setTimeout(look, SETTLED);
   });

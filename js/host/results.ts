@@ -1,0 +1,38 @@
+/** From the message of a result to what can be drawn. */
+import type { Drawable, Info, Luts, Result } from "../lib/wire.js";
+import { blob } from "./blobs.js";
+
+/** Hashes of everything that a result is drawn from. */
+export function needs(result: Result): string[] {
+  const { path } = result;
+  return [result.picture, result.map, ...(path ? [path.stack, path.baseline] : [])];
+}
+
+/** A result and its arrays, or nothing where their sizes contradict each other. */
+export function assemble(result: Result): Drawable | null {
+  const picture = blob(result.picture);
+  const map = blob(result.map);
+  if (!picture || !map || !(picture.data instanceof Uint8Array)) return null;
+  const [height, width] = picture.shape;
+  if (map.data.length !== height * width) return null;
+  return { result, height, width, picture: picture.data, map, path: assemblePath(result, map.data.length) };
+}
+
+function assemblePath(result: Result, pixels: number): Drawable["path"] {
+  if (!result.path || result.path.alphas.length === 0) return null;
+  const stack = blob(result.path.stack);
+  const baseline = blob(result.path.baseline);
+  if (!stack || !(baseline?.data instanceof Uint8Array)) return null;
+  if (stack.data.length !== result.path.alphas.length * pixels) return null;
+  return { stack, baseline: baseline.data };
+}
+
+/** The colour maps that have come so far. */
+export function lutsOf(info: Info): Luts {
+  const luts: Record<string, Uint8Array> = {};
+  for (const [name, hash] of Object.entries(info.luts)) {
+    const data = blob(hash)?.data;
+    if (data instanceof Uint8Array) luts[name] = data;
+  }
+  return luts;
+}

@@ -1,0 +1,66 @@
+/** The row of small buttons in the top bar: what concerns the whole view. */
+import { html } from "lit-html";
+import { icons } from "../../ui/icons.js";
+import { mountMenu } from "../../ui/menu.js";
+import { make, mount } from "../../ui/mount.js";
+import { iconButton } from "../../ui/parts.js";
+import { exportMenu } from "./export.js";
+import { pickFile } from "./place.js";
+import type { Scene } from "./scene.js";
+import type { Shell } from "./shell.js";
+
+export function mountToolbar(
+  element: HTMLElement,
+  root: HTMLElement,
+  { store }: Scene,
+  shell: Shell,
+  life: AbortSignal,
+): void {
+  element.setAttribute("role", "group");
+  element.setAttribute("aria-label", "Whole view");
+  const [history, files, rest] = ["set", "set", "set"].map((name) => make("div", name, element));
+  mount(life, history, () => {
+    const { canUndo, canRedo } = store.history;
+    return html`${iconButton({ icon: icons.undo, label: "Undo", testid: "undo", disabled: !canUndo.value, onClick: () => store.undo() })}
+    ${iconButton({ icon: icons.redo, label: "Redo", testid: "redo", disabled: !canRedo.value, onClick: () => store.redo() })}`;
+  });
+  mountMenu(life, files, () => ({
+    label: "Export",
+    testid: "export",
+    icon: icons.save,
+    items: exportMenu(store, shell),
+  }));
+  mount(life, rest, () => {
+    const open = store.side.value;
+    const table = store.traits.table.value;
+    const pictures = store.points.value?.model != null;
+    return html`${
+      pictures
+        ? iconButton({
+            icon: icons.star,
+            label: "Place a picture of your own; or drop it on the map",
+            testid: "place",
+            onClick: () => pickFile(root, store),
+          })
+        : ""
+    }
+    ${iconButton({
+      icon: icons.table,
+      label: table ? "Show the maps" : "Show the rows as a table",
+      testid: "table",
+      pressed: table,
+      onClick: () => store.commit({ table: !table }),
+    })}
+    ${iconButton({ icon: icons.card, label: "What these maps show, and what they do not", testid: "card", onClick: () => shell.open("card") })}
+    ${iconButton({ icon: icons.help, label: "Help and keys", testid: "help", onClick: () => shell.open("help") })}
+    ${iconButton({
+      icon: icons.panel,
+      label: open ? "Hide the side panel" : "Show the side panel",
+      testid: "side",
+      expanded: open,
+      onClick: () => {
+        store.side.value = !open;
+      },
+    })}`;
+  });
+}

@@ -1,0 +1,170 @@
+"""Sequences of aligned maps: layer after layer, or one parameter turned up."""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saliscope.core.anytime import Step, closed
+from saliscope.errors import ReductionError
+from saliscope.reduction.align import displacement
+from saliscope.reduction.embedding import Embedding
+from saliscope.reduction.quality import quality
+from saliscope.reduction.sequence import sequence_stream
+from saliscope.sessions.embedding_publish import box_of, codes_of
+from saliscope.sessions.tables import Report, Table, Tables
+from saliscope.specs.blobs import Blob
+from saliscope.specs.embedding import LayoutSequence
+
+if TYPE_CHECKING:
+    from saliscope.reduction.estimators import Reducer
+
+SWEEPS = ("layers", "perplexity", "n_neighbors")
+
+_VALUES = {"perplexity": (5, 10, 20, 30, 50, 100), "n_neighbors": (5, 10, 15, 30, 60)}
+
+_PER_NEIGHBOR = {"perplexity": 3, "n_neighbors": 1}
+"""Rows that a value needs at least, by unit."""
+
+_MOST_PARTIAL = 20_000
+"""Points up to which a sequence is sent step by step: with each step all of it."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A sequence as far as it has come.
+
+    Parameters
+    ----------
+    sweep : str
+        What is walked along.
+    names : tuple of str
+        Of all steps.
+    tables : tuple of Table
+        Of all steps.
+    embeddings : tuple of Embedding
+        Aligned; of the first steps.
+    """
+
+    sweep: str
+    names: tuple[str, ...]
+    tables: tuple[Table, ...]
+    embeddings: tuple[Embedding, ...]
+
+    @property
+    def text(self) -> str:
+        """How far, in words."""
+        return f"Sequence: {len(self.embeddings)} of {len(self.names)}"
+
+    def displacement(self) -> np.ndarray | None:
+        """How far each point moves from step to step, in radii: (m - 1, n); None for a single step."""
+        if len(self.embeddings) < 2:
+            return None
+        return displacement([each.coordinates for each in self.embeddings]).cpu().numpy()
+
+    def spec(self, job: int) -> tuple[LayoutSequence, list[Blob]]:
+        """What the page is told."""
+        maps = [each.coordinates.cpu() for each in self.embeddings]
+        box = box_of(*maps)
+        blobs = [codes_of(each, box) for each in maps]
+        moved = self.displacement()
+        more = [] if moved is None else [Blob.from_map(moved)]
+        sequence = LayoutSequence(
+            job=job,
+            sweep=self.sweep,
+            names=self.names,
+            coords=tuple(blob.hash for blob in blobs),
+            box=box,
+            displacement=more[0].hash if more else None,
+            numbers=tuple({"kept": each} for each in self._kept()),
+            done=len(maps),
+            total=len(self.names),
+        )
+        return sequence, [*blobs, *more]
+
+    def _kept(self) -> list[float]:
+        found = []
+        for table, embedding in zip(self.tables, self.embeddings, strict=False):
+            near = embedding.neighbors if embedding.neighbors is not None else table.near
+            key = f"kept {id(embedding)}"
+            if near is not None and key not in table.facts:
+                table.facts[key] = float(quality(near, embedding.coordinates).kept.mean())
+            found.append(table.facts.get(key, float("nan")))
+        return found
+
+
+def walk(
+    sweep: str, reducers: "Sequence[Reducer]", table: Table, tables: Tables, report: Report
+) -> Generator[Walk | None, None, None]:
+    """Compute a sequence; yields between any two steps of the engines, and the walk whenever it grew.
+
+    Parameters
+    ----------
+    sweep : {"layers", "perplexity", "n_neighbors"}
+    reducers : sequence of Reducer
+        Those on screen; the first that has the parameter is walked.
+    table : Table
+        Of the map on screen, for a walk along a parameter.
+    tables : Tables
+        All of them, for a walk along the layers.
+
+    Raises
+    ------
+    ReductionError
+        If there is nothing to walk along.
+    """
+    if sweep == "layers":
+        # Shadows of different layers have no way from one to the next.
+        walked = next((each for each in reducers if each.key != "pca"), reducers[0])
+        yield from _layers(walked, tables, report)
+        return
+    walked = next((each for each in reducers if sweep in each.get_params()), None)
+    n = len(table.data)
+    values = [value for value in _VALUES[sweep] if value * _PER_NEIGHBOR[sweep] < n]
+    if walked is None or len(values) < 2:
+        got = f"{sweep!r}, which none of the maps has" if walked is None else f"{n} rows"
+        raise ReductionError("sweep", got, "a parameter of a map on screen, and rows enough for it")
+    yield from _values(sweep, values, walked, table, tables, report)
+
+
+def _layers(reducer: "Reducer", tables: Tables, report: Report) -> Generator[Walk | None, None, None]:
+    if len(tables.layers) < 2:
+        got = f"{len(tables.layers)} layers to walk along"
+        raise ReductionError("sweep", got, "a model with two or more", "Pass `layers=[...]`.")
+    found = yield from tables.several(tables.layers, report)
+    near = []
+    for each in found:
+        near.append((yield from tables.neighbors(each, report)))
+    data = [each.data for each in found]
+    begun = Walk("layers", tables.layers, tuple(found), ())
+    yield from _walked(begun, sequence_stream(data, reducer, tables.layers, neighbors=near), report)
+
+
+def _values(
+    sweep: str, values: Sequence[int], reducer: "Reducer", table: Table, tables: Tables, report: Report
+) -> Generator[Walk | None, None, None]:
+    names = tuple(f"{sweep} {value}" for value in values)
+    # As many neighbours as the largest value wants, so that one search serves all.
+    near = yield from tables.neighbors(table, report, max(values))
+    usual = reducer.get_params()
+    several = [type(reducer)(**{**usual, sweep: value}) for value in values]
+    begun = Walk(sweep, names, (table,) * len(values), ())
+    stream = sequence_stream([table.data], several, names, neighbors=[near] * len(values))
+    yield from _walked(begun, stream, report)
+
+
+def _walked(
+    walk: Walk, stream: Iterator[Step[tuple[Embedding, ...]]], report: Report
+) -> Generator[Walk | None, None, None]:
+    """Follow a stream; the walk whenever another map of it is finished."""
+    size = len(walk.tables[0].data)
+    with closed(stream) as steps:
+        for step in steps:
+            finished = step.done * len(walk.names) // step.total
+            if step.complete or (finished > len(walk.embeddings) and size <= _MOST_PARTIAL):
+                walk = replace(walk, embeddings=step.result[:finished])
+                yield walk
+            else:
+                report("sequence", step.done, step.total, f"Sequence: {walk.names[finished]}")
+                yield None
