@@ -128,7 +128,9 @@ def as_rows(data: Any, argument: str, device: torch.device | str | None = None) 
         Not of shape (n, d), or NaN or infinity in it: the message names the rows.
     """
     try:
-        rows = data.detach() if isinstance(data, Tensor) else torch.as_tensor(np.require(data, requirements="W"))
+        rows = (
+            data.detach() if isinstance(data, Tensor) else torch.as_tensor(np.require(data, requirements="W"))
+        )
     except (TypeError, ValueError) as error:
         raise ReductionError(argument, type(data).__name__, "a table of numbers, (rows, columns)") from error
     if rows.ndim != 2 or rows.shape[1] == 0 or rows.is_complex():
