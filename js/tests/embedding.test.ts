@@ -2,7 +2,10 @@
 /** The view of maps: what it shows, what it asks, and above all what it does not ask. */
 import { describe, expect, test } from "vitest";
 import { mapAt } from "../demo/rows.js";
+import type { Row } from "../lib/map_wire.js";
 import { KEYS } from "../views/embedding/keys.js";
+import { onTheWay } from "../views/embedding/overlay.js";
+import type { Store } from "../views/embedding/store.js";
 import { dragOver, openMaps, pointer, spotOf } from "./maps.js";
 import { drag, frame, life, media, observing, press, release, until } from "./page.js";
 
@@ -172,6 +175,15 @@ describe("live frames", () => {
 });
 
 describe("a point in focus", () => {
+  test("on the way between two layers, spokes are judged by where the points stand", () => {
+    const store = { idOf: (place: number) => place + 10 } as unknown as Store;
+    const row = { neighbors: [11, 12], missing: { 0: [11] }, false: {} } as unknown as Row;
+    const at = [0, 1, 9, 2]; // the second true neighbour is far, the last point is none
+    const place = (point: number) => ({ x: at[point], y: 0 });
+    const found = onTheWay(row, 0, 0, 4, { place }, store);
+    expect([found.missing[0], found.false[0]]).toEqual([[12], [13]]);
+  });
+
   test("a click asks for the row, draws spokes, and shows its neighbours", async () => {
     const page = await openMaps();
     const id = await focus(page, 5);

@@ -158,6 +158,10 @@ def test_a_walk_through_a_sequence_is_drawn_where_it_stands(atlas):
     assert np.allclose(at[0].shown[0].coordinates, first)
     assert np.allclose(at[0.5].shown[0].coordinates, (first + last) / 2)
     assert np.allclose(at[1].shown[0].coordinates, last)
+    looked = screen_of(walking, Looks(point=2, sweep="layers", sweep_at=0.5))
+    far = np.linalg.norm(looked.shown[0].coordinates - looked.shown[0].coordinates[2], axis=1)
+    near = set(np.argsort(far)[1 : len(looked.neighbors) + 1].tolist())
+    assert set(looked.shown[0].torn) == set(looked.neighbors) - near != set()
     assert at[0.5].shown[0].title == f"PCA, between {layers[0]} and {layers[1]}"
     assert at[1].shown[0].numbers.kept is not None
     assert at[1].shown[0].colours.title == "Displacement"

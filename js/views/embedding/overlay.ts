@@ -54,6 +54,30 @@ function neighbours(store: Store, { map, row, place }: Drawn, at: number): Templ
   return svg`${row?.neighbors.map(spoke)}${(row?.false[map] ?? []).map(strange)}`;
 }
 
+/** Between the kernel's maps, what is near is found where the points stand: `k` of `n`, as many as there are true ones. */
+export function onTheWay(
+  row: Row,
+  map: number,
+  at: number,
+  n: number,
+  drawn: Pick<Drawn, "place">,
+  store: Store,
+): Row {
+  const from = drawn.place(at);
+  const far = Float64Array.from({ length: n }, (_, point) => {
+    const { x, y } = drawn.place(point);
+    return point === at ? Infinity : (x - from.x) ** 2 + (y - from.y) ** 2;
+  });
+  const limit = far.slice().sort()[Math.min(row.neighbors.length, n - 1) - 1];
+  const near = new Set<number>();
+  far.forEach((distance, point) => {
+    if (distance <= limit) near.add(store.idOf(point));
+  });
+  const missing = row.neighbors.filter((id) => !near.has(id));
+  const strange = [...near].filter((id) => !row.neighbors.includes(id));
+  return { ...row, missing: { ...row.missing, [map]: missing }, false: { ...row.false, [map]: strange } };
+}
+
 const ring = ({ x, y }: Spot, kind: string, r: number) =>
   svg`<circle class="casing" cx=${x} cy=${y} r=${r} /><circle class="ring" data-kind=${kind} cx=${x} cy=${y} r=${r} />`;
 

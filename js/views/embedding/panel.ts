@@ -3,14 +3,14 @@ import { html, nothing } from "lit-html";
 import { clamp } from "../../lib/format.js";
 import { ARROWS, isShortcut } from "../../lib/keys.js";
 import { lifeWithin, listen, react, signal, watchSize } from "../../lib/lifetime.js";
-import type { MapDrawable } from "../../lib/map_wire.js";
+import type { MapDrawable, Row } from "../../lib/map_wire.js";
 import { toMap, toScreen, UNITS } from "../../render/points/camera.js";
 import { Points } from "../../render/points/scatter.js";
 import { make, mount } from "../../ui/mount.js";
 import { mountCaption, mountCaution } from "./caption.js";
 import { meaningFrom } from "./colours.js";
 import { cameraOf, listenHand, type Surface, traitOf } from "./gestures.js";
-import { drawOverlay, type Spot } from "./overlay.js";
+import { drawOverlay, onTheWay, type Spot } from "./overlay.js";
 import type { Scene } from "./scene.js";
 import { mountTooltip } from "./tooltip.js";
 import { nextTowards } from "./walk.js";
@@ -222,10 +222,10 @@ export class MapPanel implements Surface {
   }
 
   #drawOver(): void {
-    const { store, row } = this.scene;
+    const { store } = this.scene;
     drawOverlay(this.#overlay, store, {
       map: this.index,
-      row: row.value,
+      row: this.#row(),
       lasso: this.#lasso.value,
       place: (point) => this.#points.place(point),
       placeUnits: (x, y) => this.#placeUnits(x, y),
@@ -237,6 +237,23 @@ export class MapPanel implements Surface {
     this.#tip.style.setProperty("--x", `${x}px`);
     this.#tip.style.setProperty("--y", `${y}px`);
     this.#tip.dataset.side = `${y > height / 2 ? "above" : "below"} ${x > width / 2 ? "left" : "right"}`;
+  }
+
+  /** The row in focus, and what this map made of its neighbours. */
+  #row(): Row | null {
+    const { store, row } = this.scene;
+    const at = store.focus.value;
+    const known = row.value;
+    if (!known || at === null || !store.traits.spokes.value || this.index > 0 || !store.walked.value)
+      return known;
+    return onTheWay(
+      known,
+      this.index,
+      at,
+      this.#points.n,
+      { place: (point) => this.#points.place(point) },
+      store,
+    );
   }
 
   /** Says that the layout is on screen, and tests what stands there. */

@@ -19,11 +19,15 @@ LOW_RHO = 0.5
 
 
 def box_of(*maps: Tensor) -> Box:
-    """The smallest box (x, y, width, height) around all points of all maps; never flat."""
+    """The smallest square (x, y, width, height) around all points of all maps; never flat.
+
+    A square, as a page draws it: a map is as long in x as in y.
+    """
     low = np.min([each.amin(0).numpy() for each in maps], axis=0).astype(float)
     high = np.max([each.amax(0).numpy() for each in maps], axis=0).astype(float)
-    size = np.maximum(high - low, max(1e-6, 1e-6 * float(np.abs(high - low).max())))
-    return float(low[0]), float(low[1]), float(size[0]), float(size[1])
+    side = max(1e-6, float((high - low).max()))
+    x, y = ((low + high - side) / 2).tolist()
+    return x, y, side, side
 
 
 def grid_of(coordinates: Tensor, box: Box) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What is on screen of an atlas, for a figure: places of the points, their colours, the numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -114,13 +115,22 @@ def _walked(atlas: "Atlas", made: ShownMap, walk: "Walk", looks: Looks, shown: S
         colours = _numbers(moved[step], "Displacement", "in radii of the map")
     elif looks.color_by in _QUALITIES:
         colours = Colours()  # of another map than the one that is seen
+    there = first + (second - first) * (at - before)
     return ShownMap(
         title=f"{made.title}, {where}",
-        coordinates=first + (second - first) * (at - before),
+        coordinates=there,
+        torn=() if looks.point is None else _torn(atlas.row(looks.point).neighbors, looks.point, there),
         colours=colours,
         numbers=_kept(atlas, before) if at == before else Numbers(),
         cautions=tuple(shown.reducer.cautions),
     )
+
+
+def _torn(neighbors: Sequence[int], point: int, coordinates: np.ndarray) -> tuple[int, ...]:
+    """True neighbours that are not among as many nearest points of the map."""
+    far = ((coordinates - coordinates[point]) ** 2).sum(1)
+    limit = np.partition(np.delete(far, point), len(neighbors) - 1)[len(neighbors) - 1]
+    return tuple(row for row in neighbors if far[row] > limit)
 
 
 def _kept(atlas: "Atlas", step: int) -> Numbers:

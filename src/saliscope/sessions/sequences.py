@@ -45,12 +45,20 @@ class Walk:
         Of all steps.
     embeddings : tuple of Embedding
         Aligned; of the first steps.
+    kept : tuple of float
+        What each of them keeps of the nearest neighbours; NaN where nobody searched for them.
     """
 
     sweep: str
     names: tuple[str, ...]
     tables: tuple[Table, ...]
-    embeddings: tuple[Embedding, ...]
+    embeddings: tuple[Embedding, ...] = ()
+    kept: tuple[float, ...] = ()
+
+    def grown(self, embeddings: tuple[Embedding, ...]) -> "Walk":
+        """The walk with further steps."""
+        more = zip(embeddings[len(self.kept) :], self.tables[len(self.kept) :], strict=False)
+        return replace(self, embeddings=embeddings, kept=(*self.kept, *(_kept(*each) for each in more)))
 
     @property
     def text(self) -> str:
@@ -77,21 +85,16 @@ class Walk:
             coords=tuple(blob.hash for blob in blobs),
             box=box,
             displacement=more[0].hash if more else None,
-            numbers=tuple({"kept": each} for each in self._kept()),
+            numbers=tuple({"kept": each} for each in self.kept),
             done=len(maps),
             total=len(self.names),
         )
         return sequence, [*blobs, *more]
 
-    def _kept(self) -> list[float]:
-        found = []
-        for table, embedding in zip(self.tables, self.embeddings, strict=False):
-            near = embedding.neighbors if embedding.neighbors is not None else table.near
-            key = f"kept {id(embedding)}"
-            if near is not None and key not in table.facts:
-                table.facts[key] = float(quality(near, embedding.coordinates).kept.mean())
-            found.append(table.facts.get(key, float("nan")))
-        return found
+
+def _kept(embedding: Embedding, table: Table) -> float:
+    near = embedding.neighbors if embedding.neighbors is not None else table.near
+    return float("nan") if near is None else float(quality(near, embedding.coordinates).kept.mean())
 
 
 def walk(
@@ -137,7 +140,7 @@ def _layers(reducer: "Reducer", tables: Tables, report: Report) -> Generator[Wal
     for each in found:
         near.append((yield from tables.neighbors(each, report)))
     data = [each.data for each in found]
-    begun = Walk("layers", tables.layers, tuple(found), ())
+    begun = Walk("layers", tables.layers, tuple(found))
     yield from _walked(begun, sequence_stream(data, reducer, tables.layers, neighbors=near), report)
 
 
@@ -149,7 +152,7 @@ def _values(
     near = yield from tables.neighbors(table, report, max(values))
     usual = reducer.get_params()
     several = [type(reducer)(**{**usual, sweep: value}) for value in values]
-    begun = Walk(sweep, names, (table,) * len(values), ())
+    begun = Walk(sweep, names, (table,) * len(values))
     stream = sequence_stream([table.data], several, names, neighbors=[near] * len(values))
     yield from _walked(begun, stream, report)
 
@@ -163,7 +166,7 @@ def _walked(
         for step in steps:
             finished = step.done * len(walk.names) // step.total
             if step.complete or (finished > len(walk.embeddings) and size <= _MOST_PARTIAL):
-                walk = replace(walk, embeddings=step.result[:finished])
+                walk = walk.grown(step.result[:finished])
                 yield walk
             else:
                 report("sequence", step.done, step.total, f"Sequence: {walk.names[finished]}")

@@ -1,7 +1,7 @@
 """The tables behind the maps: the data given, or the activations of layers, with their nearest neighbours."""
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -48,7 +48,6 @@ class Table:
     what: str
     notes: tuple[str, ...] = ()
     near: Neighbors | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
     def learn(self, near: Neighbors | None) -> None:
         """Keep neighbours that somebody has found, if they are more than the known ones."""
