@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from saliscope.sessions.failures import in_our_words, without_locals
-from saliscope.sessions.worker import Job, worker
+from saliscope.sessions.worker import Job, outwait, worker
 from saliscope.specs.blobs import Blob
 from saliscope.specs.embedding import Work, WorkState
 from saliscope.specs.saliency import Failure
@@ -65,13 +65,7 @@ class Desk:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is running; False if `timeout` seconds pass first."""
-        until = None if timeout is None else time.monotonic() + timeout
-        while (job := self._job) is not None:
-            if not job.wait(None if until is None else max(0.0, until - time.monotonic())):
-                return False
-            if job is self._job:
-                break
-        return True
+        return outwait(lambda: self._job, timeout)
 
     def close(self) -> None:
         """Stop, and let go of the listener."""

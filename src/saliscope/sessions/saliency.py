@@ -19,7 +19,7 @@ from saliscope.sessions.failures import in_our_words, without_locals
 from saliscope.sessions.menus import can_refine, work_of
 from saliscope.sessions.publish import gradients_of, kind_of_score, predictions_of, result_of
 from saliscope.sessions.subject import Subject
-from saliscope.sessions.worker import Job, worker
+from saliscope.sessions.worker import Job, outwait, worker
 from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import Failure, Predictions, Result, Stage, State
 
@@ -148,13 +148,7 @@ class SaliencySession:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is running; False if `timeout` seconds pass first."""
-        until = None if timeout is None else time.monotonic() + timeout
-        while (job := self._job) is not None:
-            if not job.wait(None if until is None else max(0.0, until - time.monotonic())):
-                return False
-            if job is self._job:
-                break
-        return True
+        return outwait(lambda: self._job, timeout)
 
     def refuse(self, error: Exception) -> None:
         """Show why a question cannot even be asked; what runs is cancelled, what is on screen stays."""

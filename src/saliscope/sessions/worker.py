@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 IDLE_SECONDS = 5.0
 """How long the thread waits for work before it ends: explorers that are only looked at cost no thread."""
@@ -52,6 +52,17 @@ class Job:
                 close()
         finally:
             self._finished.set()
+
+
+def outwait(newest: Callable[[], Job | None], timeout: float | None = None) -> bool:
+    """Wait until the newest job has ended, whatever takes its place meanwhile; False if the time runs out first."""
+    until = None if timeout is None else time.monotonic() + timeout
+    while (job := newest()) is not None:
+        if not job.wait(None if until is None else max(0.0, until - time.monotonic())):
+            return False
+        if job is newest():
+            break
+    return True
 
 
 class Worker:
