@@ -81,12 +81,12 @@ class Embedding(Widget):
         side = FILLED * min(width, height) * zoom
         return np.array([width, height]) / 2 + (shares - centre) * side * [1, -1]
 
-    def alone(self, places: np.ndarray) -> list[int]:
+    def alone(self, places: np.ndarray, within: float = NEAR) -> list[int]:
         """Rows that a hand can mean: inside the map, with no other nearby."""
         _, _, width, height = self.view().evaluate(PLACE)
         far = np.linalg.norm(places[:, None] - places, axis=2) + 1e9 * np.eye(len(places))
         seen = ((places > 0) & (places < [width, height])).all(1)
-        return np.flatnonzero((far.min(1) > NEAR) & seen).tolist()
+        return np.flatnonzero((far.min(1) > within) & seen).tolist()
 
     # What a hand does.
 

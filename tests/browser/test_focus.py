@@ -4,17 +4,10 @@ import pytest
 from playwright.sync_api import expect
 
 from .explorer import Explorer
+from .keys import COUNTS, NOTEBOOK, OF_THE_NOTEBOOK
 
-NOTEBOOK = """() => {
-    const { content, sessionContext } = jupyterapp.shell.currentWidget;
-    const cells = content.widgets.map(({ model }) => [model.type, model.sharedModel.getSource()]);
-    const { id } = sessionContext.session.kernel;
-    return [cells, content.activeCellIndex, id, document.querySelectorAll('.jp-Dialog').length];
-}"""
-COUNTS = """() => jupyterapp.shell.currentWidget.content.widgets.map(({ model }) => model.executionCount)"""
 SCROLLED = """() => document.querySelector('.jp-WindowedPanel-outer').scrollTop"""
 
-OF_THE_NOTEBOOK = ("a", "x", "c", "v", "d", "d", "y", "j", "k", "i", "i", "Shift+Enter", "Control+Enter")
 OF_THE_WIDGET = "bmM[]{}oO,.slpnr+-0123456zZ? "
 
 VIEW = (

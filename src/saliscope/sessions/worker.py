@@ -55,7 +55,7 @@ class Job:
 
 
 def outwait(newest: Callable[[], Job | None], timeout: float | None = None) -> bool:
-    """Wait until the newest job has ended, whatever takes its place meanwhile; False if the time runs out first."""
+    """Wait until the newest job has ended, whatever takes its place meanwhile; False if time runs out."""
     until = None if timeout is None else time.monotonic() + timeout
     while (job := newest()) is not None:
         if not job.wait(None if until is None else max(0.0, until - time.monotonic())):
