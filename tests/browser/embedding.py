@@ -12,8 +12,9 @@ FILLED = 0.94  # of the shorter side of a map is the side of its square
 NEAR = 4  # CSS pixels: a hand that wants one point meets no other
 
 PLACE = """view => {
-    const { left, top } = view.getBoundingClientRect();
-    return [left + view.clientLeft, top + view.clientTop, view.clientWidth, view.clientHeight];
+    const { left, top, width, height } = view.getBoundingClientRect();
+    const [x, y] = [view.clientLeft, view.clientTop];
+    return [left + x, top + y, width - 2 * x, height - 2 * y];
 }"""
 SPOKES = """view => {
     const read = selector => [...view.querySelectorAll(selector)].map(element => {
@@ -150,6 +151,12 @@ def on_grid(coordinates: np.ndarray, *among: np.ndarray) -> np.ndarray:
     high = np.max([each.max(0) for each in among], 0)
     side = (high - low).max()
     return np.rint((coordinates - (low + high - side) / 2) / side * 65535) / 65535
+
+
+def under(pixels: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The pixel under each place, where a pixel of the screen is one of the page."""
+    x, y = places.astype(int).T
+    return pixels[y, x]
 
 
 def inside(corners: np.ndarray, places: np.ndarray) -> list[int]:

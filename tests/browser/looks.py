@@ -1,5 +1,7 @@
 """What a page computed: who sticks out, what is cut off, and how text stands out from its ground."""
 
+from typing import Any
+
 # Every visible piece of text, its colour and the ground it stands on. Colours go through a canvas: computed
 # styles may say them in any colour space.
 TEXTS = """root => {
@@ -70,7 +72,7 @@ COLLISIONS = """root => {
     while (walker.nextNode()) {
         const element = walker.currentNode.parentElement;
         if (!walker.currentNode.data.trim() || element.closest('option, .view')) continue;
-        if (getComputedStyle(element).visibility === 'hidden') continue;
+        if (!element.checkVisibility({ visibilityProperty: true })) continue; // also in a closed section
         const range = document.createRange();
         range.selectNodeContents(walker.currentNode);
         for (const rect of range.getClientRects()) {
@@ -109,6 +111,16 @@ WRAPPED = """root => {
     }
     return found;
 }"""
+
+
+AA = 4.5
+"""Contrast of text of any size, WCAG 2.2, 1.4.3."""
+
+
+def faint(texts: list[dict[str, Any]]) -> list[tuple[float, str]]:
+    """Contrast and words of the `TEXTS` that do not stand out."""
+    ratios = [(round(contrast(text["colour"], text["ground"]), 2), text["text"]) for text in texts]
+    return [(ratio, text) for ratio, text in ratios if ratio < AA]
 
 
 def contrast(first: list[float], second: list[float]) -> float:
