@@ -25,15 +25,16 @@ KB = 1000
 
 def bundle(_browser: Browser) -> Iterator[Measure]:
     """What travels to a page once: the part that draws, then the rest; and what each widget carries."""
-    files = json.loads((STATIC / "front/files.json").read_text())["explorer"]
-    first, rest = ([STATIC / "front" / name for name in files[part]] for part in ("first", "rest"))
     carried = [STATIC / "loader.js"]
-    raw, packed = sizes([*carried, *first])
-    yield Measure("bundle: loader, code and styles of the first picture", raw, "kB", 150)
-    yield Measure("the same, gzip", packed, "kB", 50)
-    for name, paths in [("what comes behind it", rest), ("loader, in every widget", carried)]:
-        raw, packed = sizes(paths)
-        yield Measure(name, raw, "kB", note=f"gzip {packed:.1f} kB")
+    for door, files in json.loads((STATIC / "front/files.json").read_text()).items():
+        first, rest = ([STATIC / "front" / name for name in files[part]] for part in ("first", "rest"))
+        raw, packed = sizes([*carried, *first])
+        yield Measure(f"{door}: loader, code and styles of the first picture", raw, "kB", 150)
+        yield Measure("the same, gzip", packed, "kB", 50)
+        raw, packed = sizes(rest)
+        yield Measure("what comes behind it", raw, "kB", note=f"gzip {packed:.1f} kB")
+    raw, packed = sizes(carried)
+    yield Measure("loader, in every widget", raw, "kB", note=f"gzip {packed:.1f} kB")
 
 
 def sizes(paths: list[Path]) -> tuple[float, float]:

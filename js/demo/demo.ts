@@ -41,6 +41,8 @@ function maps(): FakeMapKernel {
     traits,
     pace,
     pictures: !query.has("array"),
+    model: !query.has("no_model"),
+    gaps: Number(query.get("gaps") ?? 0),
     labels: query.get("labels") ?? "10",
   });
 }

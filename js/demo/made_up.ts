@@ -89,6 +89,7 @@ export function lutOf(stops: number[][]): Uint8Array {
 
 /** Nearest half float, for values of ordinary size. */
 export function toHalf(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
   const sign = value < 0 ? 0x8000 : 0;
   const size = Math.abs(value);
   if (size < 2 ** -14) return sign | Math.round(size * 2 ** 24); // subnormal

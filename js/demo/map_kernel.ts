@@ -30,6 +30,10 @@ export interface MapKernelOptions {
   traits: Partial<MapTraits>;
   pace: number;
   pictures: boolean;
+  /** Without one there are no methods. */
+  model: boolean;
+  /** Rows without a price. */
+  gaps: number;
   labels: string;
 }
 
@@ -53,6 +57,8 @@ const USUAL: MapKernelOptions = {
   traits: {},
   pace: 60,
   pictures: true,
+  model: true,
+  gaps: 0,
   labels: "10",
 };
 
@@ -72,6 +78,7 @@ export class FakeMapKernel extends FakeModel {
     super(traits);
     this.#options = { ...USUAL, ...options };
     this.rows = makeRows(this.#options.n, 5, this.#options.labels);
+    this.rows.price.fill(Number.NaN, 0, this.#options.gaps);
   }
 
   protected override saved(names: string[]): void {
@@ -101,21 +108,31 @@ export class FakeMapKernel extends FakeModel {
     else if (request === "groups") return this.#groups();
     else if (request === "table") return this.#table(asked);
     else if (request === "select") this.#chosen.set(String(asked.name), idsOf(String(asked.ids)));
-    else return this.#ofRow(request, Number(asked.row));
+    else return this.#ofRow(request, Number(asked.row), asked.step as number | undefined);
     return undefined;
   }
 
   readonly #chosen = new Map<string, number[]>();
 
-  #ofRow(request: string, id: number): object | undefined {
-    if (request === "row") return rowOf(this.rows, id, this.#maps());
+  /** The deeper the layer, the more of its dimensions a row has. */
+  #atStep(id: number, step: number): object {
+    const { map, reducer, names } = this.#walked();
+    const maps = Array.from({ length: map + 1 }, () => mapAt(this.rows, reducer, step / (names.length - 1)));
+    const { false: strange, missing, ...row } = rowOf(this.rows, id, maps, dimensionsAt(step));
+    return { ...row, step, false: { [map]: strange[map] }, missing: { [map]: missing[map] } };
+  }
+
+  #ofRow(request: string, id: number, step?: number): object | undefined {
+    if (request === "row")
+      return step === undefined ? rowOf(this.rows, id, this.#maps()) : this.#atStep(id, step);
     if (request === "explain") this.#explain(id);
     else if (request === "picture") {
       const { rgb, width, height } = this.#pictureOf(id);
       return { picture: this.#put(rgb, "uint8", [height, width, 3]) };
     } else if (request === "distances") {
       const { n } = this.rows;
-      const values = Float64Array.from({ length: n }, (_, other) => distance(this.rows, id, other));
+      const dims = step === undefined ? undefined : dimensionsAt(step);
+      const values = Float64Array.from({ length: n }, (_, other) => distance(this.rows, id, other, dims));
       return { id, values: this.#halves(values, [n]) };
     }
     return undefined;
@@ -153,6 +170,7 @@ export class FakeMapKernel extends FakeModel {
   #points(): PointsInfo {
     const { n, classes, label, prediction, confidence, price } = this.rows;
     const { of, pictures } = this.#options;
+    const model = pictures && this.#options.model;
     const correct = Uint16Array.from(label, (code, i) => Number(code === prediction[i]));
     const category = (name: string, title: string, names: string[], codes: Uint16Array) => ({
       name,
@@ -170,9 +188,9 @@ export class FakeMapKernel extends FakeModel {
       classes,
       layers: ["layer1", "layer2", "layer3", "layer4"],
       pictures,
-      model: pictures ? "ResNet" : null,
+      model: model ? "ResNet" : null,
       reducers: REDUCERS,
-      methods: pictures ? MAP_METHODS : [],
+      methods: model ? MAP_METHODS : [],
       columns: [
         category("label", "True class", classes, label),
         category("prediction", "Prediction", classes, prediction),
@@ -287,16 +305,25 @@ export class FakeMapKernel extends FakeModel {
     this.#tell("cancelled", this.#state.done);
   }
 
-  #sweep(): void {
-    const { sweep } = this.traits as unknown as MapTraits;
-    if (!sweep) return;
+  #walked() {
+    const { sweep, maps } = this.traits as unknown as MapTraits;
     const names = {
       layers: ["layer1", "layer2", "layer3", "layer4"],
       perplexity: ["5", "15", "30", "60"],
       n_neighbors: ["5", "15", "50"],
-    }[sweep];
+    }[sweep ?? "layers"];
+    const map = Math.max(
+      0,
+      maps.findIndex((key) => key !== "pca"),
+    );
+    return { sweep, map, reducer: maps[map], names };
+  }
+
+  #sweep(): void {
+    const { sweep, map, reducer, names } = this.#walked();
+    if (!sweep) return;
     const { n } = this.rows;
-    const maps = names.map((_, i) => mapAt(this.rows, "tsne", i / (names.length - 1)));
+    const maps = names.map((_, i) => mapAt(this.rows, reducer, i / (names.length - 1)));
     const moved = new Float64Array((names.length - 1) * n);
     for (let i = 0; i < moved.length; i++) {
       const [step, row] = [Math.floor(i / n), i % n];
@@ -306,6 +333,8 @@ export class FakeMapKernel extends FakeModel {
     const sequence = {
       job: this.#job,
       sweep,
+      map,
+      reducer,
       names,
       coords: maps.map((coords) => this.#words(coords, [n, 2])),
       box: [-20, -20, 40, 40],
@@ -324,8 +353,8 @@ export class FakeMapKernel extends FakeModel {
     for (const map of this.#frames.keys()) {
       const [x, y] = inside ? [30000, 42000] : [66500, 1000];
       const neighbors = nearest(this.rows.n, 3, (other) => distance(this.rows, 3, other));
-      const ratio = inside ? 1.04 : 3.7;
-      this.message({ event: "placed", placed: { id, map, x, y, inside, ratio, neighbors, name } });
+      const [ratio, local] = inside ? [0.79, 0.9] : [0.96, 1.8];
+      this.message({ event: "placed", placed: { id, map, x, y, inside, ratio, local, neighbors, name } });
     }
   }
 
@@ -400,21 +429,25 @@ export class FakeMapKernel extends FakeModel {
   #table({ from, count, sort, descending, within }: Message): object {
     const { classes, label, prediction, confidence, price, n } = this.rows;
     const all = within === "selection" ? (this.#chosen.get("selection") ?? []) : [...Array(n).keys()];
+    const quality = qualityOf(this.rows);
     const rows = all.map((id) => ({
       id,
       values: {
         label: classes[label[id]],
         prediction: classes[prediction[id]],
         confidence: confidence[id],
-        "column:price": price[id],
-      } as Record<string, string | number>,
+        "column:price": Number.isNaN(price[id]) ? null : price[id],
+        kept: quality[4 * id] / 255,
+      } as Record<string, string | number | null>,
     }));
-    const by = ({ id, values }: (typeof rows)[number]) => (sort === "id" ? id : values[String(sort)]);
+    const by = ({ id, values }: (typeof rows)[number]) => (sort === "id" ? id : (values[String(sort)] ?? 0));
     rows.sort((a, b) => (by(a) < by(b) ? -1 : by(a) > by(b) ? 1 : 0) * (descending ? -1 : 1));
     const start = clamp(Number(from), 0, rows.length);
     return { rows: rows.slice(start, start + Number(count)), total: rows.length };
   }
 }
+
+const dimensionsAt = (step: number) => D - 3 * (3 - step);
 
 function cautions(reducer: string): string[] {
   if (reducer === "pca")

@@ -325,7 +325,7 @@ function baselinePicture(picture: Picture, baseline: Baseline): Uint8Array {
 /** Half floats after division by the maximum: small numbers would vanish without it. */
 export function encode(values: Float64Array): { bytes: Uint8Array; scale: number } {
   let scale = 0;
-  for (const value of values) scale = Math.max(scale, Math.abs(value));
+  for (const value of values) scale = Math.max(scale, Math.abs(value || 0)); // a gap has no size
   scale ||= 1;
   const halves = Uint16Array.from(values, (value) => toHalf(value / scale));
   return { bytes: new Uint8Array(halves.buffer), scale };

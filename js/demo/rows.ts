@@ -40,12 +40,16 @@ export function makeRows(n: number, seed = 5, kind = "10"): Rows {
     confidence[i] = clamp(prediction[i] === own ? 1 - 0.4 * next() ** 2 : 0.3 + 0.4 * next(), 0, 1);
     price[i] = Math.exp(4 + own / 5 + bell(next));
   }
+  if (kind === "100") {
+    classes.splice(0, 10, ...labels("1000").slice(0, 100));
+    for (let i = 0; i < n; i++) label[i] += 10 * (i % 10);
+  }
   return { n, data, classes, label, prediction, confidence, price };
 }
 
-export function distance({ data }: Rows, a: number, b: number): number {
+export function distance({ data }: Rows, a: number, b: number, dims = D): number {
   let sum = 0;
-  for (let k = 0; k < D; k++) sum += (data[a * D + k] - data[b * D + k]) ** 2;
+  for (let k = 0; k < dims; k++) sum += (data[a * D + k] - data[b * D + k]) ** 2;
   return Math.sqrt(sum);
 }
 
@@ -95,8 +99,8 @@ export function onMap(coords: Uint16Array, of: number): number[] {
   return nearest(coords.length / 2, of, (i) => Math.hypot(coords[2 * i] - x, coords[2 * i + 1] - y));
 }
 
-export function rowOf(rows: Rows, id: number, maps: readonly Uint16Array[]): Row {
-  const neighbors = nearest(rows.n, id, (other) => distance(rows, id, other));
+export function rowOf(rows: Rows, id: number, maps: readonly Uint16Array[], dims = D): Row {
+  const neighbors = nearest(rows.n, id, (other) => distance(rows, id, other, dims));
   const seen = maps.map((coords) => onMap(coords, id));
   const lists = (make: (near: number[]) => number[]) =>
     Object.fromEntries(seen.map((near, map) => [String(map), make(near)]));
@@ -104,7 +108,7 @@ export function rowOf(rows: Rows, id: number, maps: readonly Uint16Array[]): Row
   return {
     id,
     neighbors,
-    distances: neighbors.map((other) => distance(rows, id, other)),
+    distances: neighbors.map((other) => distance(rows, id, other, dims)),
     false: lists((near) => near.filter((other) => !neighbors.includes(other)).slice(0, 5)),
     missing: lists((near) => neighbors.filter((other) => !near.includes(other))),
     values: {},

@@ -47,6 +47,10 @@ const ASKING: ReadonlySet<keyof MapTraits> = new Set(["params", "layer", "n_step
 /** What a request without an answer is told; others are told that there is no kernel. */
 const WITHOUT: Record<string, string> = {
   row: "This page was saved without the neighbours of this row, and has no kernel to ask.",
+  "row step":
+    "This page was saved without the neighbours of this row at this step, and has no kernel to ask.",
+  "distances step":
+    "This page was saved without the distances at this step, and has no kernel to compute them.",
   explain: "This row was not explained before the page was saved, and there is no kernel to do it.",
   picture: "This page was saved without the picture of this row, and has no kernel to ask.",
   distances: "This page was saved without the distances from this row, and has no kernel to compute them.",
@@ -82,7 +86,8 @@ export class MapOfflinePort extends Replay<MapTraits> {
   protected allows(name: keyof MapTraits, value: unknown): boolean {
     if (canonical(value) === canonical(this.traits[name])) return true;
     if (name === "maps") return (value as string[]).every((key) => this.#layout(key));
-    if (name === "sweep") return value === null || this.#sequence(value) !== undefined;
+    if (name === "sweep")
+      return value === null || this.#place(this.#sequence(value)?.map ?? -1) !== undefined;
     if (name === "method") return this.data.attributions.some(({ method }) => method === value);
     return !ASKING.has(name);
   }
@@ -94,7 +99,7 @@ export class MapOfflinePort extends Replay<MapTraits> {
 
   protected override taken(names: readonly (keyof MapTraits)[]): void {
     if (names.includes("maps")) this.#tellMaps();
-    if (names.includes("sweep")) this.#tellSequence();
+    if (names.includes("sweep") || names.includes("maps")) this.#tellSequence();
   }
 
   protected welcome(known: ReadonlySet<string>): void {
@@ -122,14 +127,15 @@ export class MapOfflinePort extends Replay<MapTraits> {
   }
 
   protected find(asked: Asked): Found | string | Promise<Found | string> {
-    return this.#look(asked) ?? WITHOUT[asked.request] ?? NO_KERNEL;
+    const at = asked.step === undefined ? "" : " step";
+    return this.#look(asked) ?? WITHOUT[`${asked.request}${at}`] ?? NO_KERNEL;
   }
 
   #look(asked: Asked): Found | Promise<Found> | undefined {
     const id = Number(asked.row);
     switch (asked.request) {
       case "row":
-        return this.#row(id);
+        return this.#row(id, asked.step);
       case "explain":
         return this.#explain(id);
       case "picture":
@@ -137,7 +143,7 @@ export class MapOfflinePort extends Replay<MapTraits> {
       case "thumbnails":
         return this.sheets ? this.#thumbnails(asked.ids as number[], this.sheets) : undefined;
       case "distances":
-        return this.#answered("distances", String(id));
+        return this.#elsewhere(asked.step) ? undefined : this.#answered("distances", String(id));
       case "stability":
         return this.#answered("stability", this.traits.maps?.[Number(asked.map)] ?? "");
       case "select":
@@ -160,8 +166,12 @@ export class MapOfflinePort extends Replay<MapTraits> {
   }
 
   /** What each map makes of its neighbours goes along when maps change places. */
-  #row(id: number): Found | undefined {
-    const row = this.#rows.get(id);
+  #row(id: number, step?: unknown): Found | undefined {
+    const saved = step === undefined ? undefined : this.data.answers.row?.[`${id} ${step}`];
+    const known = this.#elsewhere(step) ? undefined : this.#rows.get(id);
+    // Of the same data neighbours are the same; what another map makes of them is not.
+    const other = step === undefined ? known : known && { ...known, step, false: {}, missing: {} };
+    const row = (saved ?? other) as Row | undefined;
     if (!row) return undefined;
     const moved = (lists: Row["false"]) =>
       Object.fromEntries(
@@ -171,6 +181,11 @@ export class MapOfflinePort extends Replay<MapTraits> {
         }),
       );
     return [{ ...row, false: moved(row.false), missing: moved(row.missing) }];
+  }
+
+  /** Whether a step of the sequence is of other data than the maps at rest. */
+  #elsewhere(step: unknown): boolean {
+    return step !== undefined && this.traits.sweep === "layers";
   }
 
   #explain(id: number): Found | undefined {
@@ -282,9 +297,10 @@ export class MapOfflinePort extends Replay<MapTraits> {
 
   #tellSequence(known: ReadonlySet<string> = new Set(this.bytes.keys())): boolean {
     const sequence = this.#sequence(this.traits.sweep);
-    if (!sequence) return false;
+    const map = sequence && this.#place(sequence.map);
+    if (!sequence || map === undefined) return false;
     this.sendBlobs([...sequence.coords, sequence.displacement ?? ""], known);
-    this.tell({ event: "sequence", sequence: { ...sequence, job: ++this.#job } });
+    this.tell({ event: "sequence", sequence: { ...sequence, map, job: ++this.#job } });
     return true;
   }
 }

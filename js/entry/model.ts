@@ -60,6 +60,7 @@ export function door<T extends object, Host extends { open(view: AbortSignal): v
   function render({ el, signal }: Context & { el: HTMLElement }): () => void {
     if (!host) throw new Error("saliscope: render was called before initialize.");
     const life = lifeWithin(signal);
+    el.classList.add("saliscope-host");
     show(host, el, life.signal);
     host.open(life.signal);
     return () => life.abort();

@@ -86,6 +86,8 @@ export class EmbeddingHost {
   readonly #presence: Presence;
   /** Of each map, the newest layout that came: one that waited for a lost blob must not replace it. */
   readonly #newest: Layout[] = [];
+  /** The newest sequence that came. */
+  #walk: Sequence | null = null;
   /** Partial layouts that are on the page and not yet drawn. */
   readonly #owed = new Map<number, Layout>();
 
@@ -204,9 +206,12 @@ export class EmbeddingHost {
 
   async #takeSequence(sequence: Sequence): Promise<void> {
     const { coords, displacement } = sequence;
-    if (!(await this.#have([...coords, ...(displacement ? [displacement] : [])]))) return;
-    if ((this.#sequence.value?.sequence.job ?? 0) > sequence.job) return;
-    this.#sequence.value = assembleSequence(sequence) ?? this.#sequence.value;
+    if ((this.#walk?.job ?? 0) > sequence.job) return;
+    this.#walk = sequence;
+    const here = await this.#have([...coords, ...(displacement ? [displacement] : [])]);
+    if (!here || this.#walk !== sequence) return;
+    // Without steps there is no sequence any more.
+    this.#sequence.value = coords.length ? (assembleSequence(sequence) ?? this.#sequence.value) : null;
     this.#pin();
   }
 

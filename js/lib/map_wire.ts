@@ -158,6 +158,9 @@ export interface MapDrawable {
 export interface Sequence {
   job: number;
   sweep: Sweep;
+  /** The map whose place it takes, which is one of this reducer. */
+  map: number;
+  reducer: string;
   names: string[];
   coords: string[];
   box: [number, number, number, number];
@@ -189,7 +192,7 @@ export const MAP_IDLE: Readonly<MapState> = {
   error: null,
 };
 
-/** What the kernel knows of one row. Lists by map have the map's index as their key. */
+/** What the kernel knows of one row, at a step of the sequence if it has one. Lists by map have its index as key. */
 export interface Row {
   id: number;
   neighbors: number[];
@@ -198,6 +201,7 @@ export interface Row {
   missing: Record<string, number[]>;
   values: Record<string, string>;
   top5: Probability[];
+  step?: number | null;
 }
 
 export type SelectionName = "selection" | "group_a" | "group_b";
@@ -210,7 +214,10 @@ export interface Placed {
   x: number;
   y: number;
   inside: boolean;
+  /** Distance of its neighbours over the one beyond which 1 % of the rows have theirs. */
   ratio: number;
+  /** The same relative to the rows around it. */
+  local: number;
   neighbors: number[];
   name: string;
 }

@@ -159,7 +159,7 @@ describe("the rest", () => {
   });
 
   test("one place for each picture and map", () => {
-    const placed = { id: -1, map: 0, x: 1, y: 1, inside: true, ratio: 1, neighbors: [], name: "a" };
+    const placed = { id: -1, map: 0, x: 1, y: 1, inside: true, ratio: 1, local: 1, neighbors: [], name: "a" };
     port.deliver({ event: "placed", placed });
     port.deliver({ event: "placed", placed: { ...placed, map: 1 } });
     port.deliver({ event: "placed", placed: { ...placed, x: 9 } });

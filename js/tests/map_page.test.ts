@@ -104,6 +104,8 @@ function pageData(): MapPageData {
   const sequence = {
     job: 7,
     sweep: "layers" as const,
+    map: 0,
+    reducer: "tsne",
     names: ["a", "b"],
     coords,
     box: [0, 0, 1, 1] as [number, number, number, number],
@@ -122,6 +124,7 @@ function pageData(): MapPageData {
     eta: null,
   } as const;
   const distances = { row: 10, values: put("far", new Uint16Array(N), [N], true) };
+  const atStep = { ...rowOf(10), step: 1, neighbors: [50], missing: { 0: [50] }, false: { 0: [] } };
   const groups = { a: { n: 2, classes: [] }, b: { n: 0, classes: [] }, differs: [["age", 0.8]] };
   return {
     traits: { maps: ["tsne", "pca"], layer: "b", method: "saliency", color_by: "label" },
@@ -134,12 +137,27 @@ function pageData(): MapPageData {
       { event: "selection", selection: { name: "group_a", ids: put("chosen", Uint32Array.from([10, 50])) } },
       {
         event: "placed",
-        placed: { id: -1, map: 1, x: 1, y: 2, inside: false, ratio: 3, neighbors: [10], name: "new" },
+        placed: {
+          id: -1,
+          map: 1,
+          x: 1,
+          y: 2,
+          inside: false,
+          ratio: 3,
+          local: 2,
+          neighbors: [10],
+          name: "new",
+        },
       },
       { event: "state", state: { ...state, error: null } },
     ],
     attributions: [{ ...RESULT, index: 10, method: "saliency", picture, map }],
-    answers: { distances: { 10: distances }, groups: { "": groups }, stability: { pca: { kept: 0.9 } } },
+    answers: {
+      row: { "10 1": atStep },
+      distances: { 10: distances },
+      groups: { "": groups },
+      stability: { pca: { kept: 0.9 } },
+    },
     rows: put("rows", rows),
     thumbnails: null,
     record: '{"format": 1}',
@@ -212,6 +230,18 @@ test("a sequence comes when it is walked", async () => {
   expect(host.traits.value.sweep).toBe("layers");
 });
 
+test("a sequence goes where its map goes", async () => {
+  host.commit({ maps: ["pca", "tsne"], sweep: "layers" });
+  await settle();
+  expect(host.sequence.value?.sequence).toMatchObject({ map: 1, reducer: "tsne" });
+  host.commit({ sweep: null });
+  host.commit({ maps: ["pca"] });
+  await settle();
+  host.commit({ sweep: "layers" });
+  await settle();
+  expect(host.traits.value.sweep).toBeNull();
+});
+
 describe("looks", () => {
   test("are kept, in the page only", async () => {
     host.commit({ color_by: "column:age", camera: [4, 0.2, 0.3], spokes: false, point: 20, sweep_at: 0.5 });
@@ -253,6 +283,16 @@ test.each([
 describe("of one row", () => {
   test("its neighbours are there", async () => {
     expect((await host.request("row", { id: 20 })).result).toEqual(rowOf(20));
+  });
+
+  test("so are those at a step, if somebody had looked at them", async () => {
+    host.commit({ sweep: "layers", maps: ["pca", "tsne"] });
+    await settle();
+    const { result } = await host.request("row", { id: 10, step: 1 });
+    expect(result).toMatchObject({ id: 10, step: 1, neighbors: [50], missing: { 1: [50] } });
+    const { error } = await host.request("row", { id: 20, step: 1 });
+    expect(error?.message).toContain("at this step");
+    expect((await host.request("distances", { id: 10, step: 1 })).error?.message).toContain("at this step");
   });
 
   test("its attribution is there if it was computed", async () => {

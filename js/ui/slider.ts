@@ -27,6 +27,8 @@ export interface SliderProps {
   /** Zero is refused, in words. */
   positive?: boolean;
   unit?: string;
+  /** What the lowest value is called, where it is no amount. */
+  lowest?: string;
   testid?: string;
   disabled?: boolean;
   onInput(value: number): void;
@@ -103,6 +105,7 @@ function field(props: SliderProps, testid?: string): TemplateResult {
 const input = (event: Event) => event.target as HTMLInputElement;
 
 function shown(props: SliderProps): string {
+  if (props.lowest && props.value <= props.min) return props.lowest;
   if (props.percent) return `${Math.round(props.value * 1000) / 10}\u00a0%`;
   const text = props.integer
     ? String(Math.round(props.value))

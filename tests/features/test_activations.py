@@ -165,3 +165,8 @@ class TestBadInput:
         monkeypatch.setattr(sys.modules["saliscope.features.activations"], "MOST_BYTES", 4 * 11 * 160 - 1)
         with pytest.raises(InputError, match="11 rows of 160 values from '4'"):
             activations(net, inputs, "4", pool="flatten")
+
+
+def test_they_are_printed_in_a_line():
+    found = Activations(torch.zeros(4, 3), "layer1", "mean over positions", scores=torch.zeros(4, 2))
+    assert repr(found) == "Activations(4 rows of 3, layer1, mean over positions)"

@@ -7,7 +7,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from saliscope.demo import cnn, scenes
 from saliscope.errors import ReductionError
+from saliscope.features.activations import activations
 from saliscope.reduction.embedding import Embedding
 from saliscope.reduction.estimators import TSNE
 from saliscope.reduction.neighbors import neighbors
@@ -97,6 +99,82 @@ def test_a_row_of_the_data_goes_to_its_own_point(digits):
     placed = place(embedding, data, data[5:25])
     assert torch.equal(placed.coordinates, embedding.coordinates[5:25])
     assert placed.inside.all()
+
+
+def test_a_row_that_differs_in_the_last_bits_is_that_row(digits):
+    # As activations do that were taken in a batch of another size.
+    embedding, data, _ = digits
+    outer = embedding.neighbors.distances[:, 14].topk(5).indices  # beyond the limit, all of them
+    noise = torch.randn(5, 64, generator=torch.Generator().manual_seed(0))
+    placed = place(embedding, data, data[outer] * (1 + 1e-7 * noise))
+    assert not (placed.neighbors.distances[:, 0] == 0).any()
+    assert torch.equal(placed.coordinates, embedding.coordinates[outer])
+    assert placed.distance_ratio.min() > 1
+    assert placed.inside.all()
+    assert not place(embedding, data, data[outer] * 1.01).inside.any()
+
+
+def test_no_row_far_from_the_origin_is_taken_for_another():
+    data = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)) + 1e5
+    new = torch.randn(50, 3, generator=torch.Generator().manual_seed(1)) + 1e5
+    embedding = a_map(data[:, :2] - 1e5, data)
+    placed = place(embedding, data, new)
+    own = embedding.coordinates[placed.neighbors.indices[:, 0]]
+    assert (placed.coordinates != own).any(1).sum() > 45
+
+
+def test_beside_a_dense_part_the_usual_distance_is_far():
+    generator = torch.Generator().manual_seed(0)
+    dense = torch.randn(200, 3, generator=generator) * 0.1
+    wide = torch.randn(200, 3, generator=generator) * 5 + 100
+    data = torch.cat([dense, wide])
+    placed = place(
+        a_map(data[:, :2], data), data, torch.tensor([[3.0, 0, 0], [0.0, 0, 0], [100.0, 100, 100]])
+    )
+    assert placed.distance_ratio.max() < 1
+    assert placed.inside.tolist() == [False, True, True]
+    assert placed.local_ratio[0] > 1.3
+    assert repr(placed) == "Placed(3 points, 2 of them inside)"
+
+
+def test_beside_equal_rows_the_usual_distance_is_not_far():
+    data = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+    data[:50] = 0
+    assert place(a_map(data[:, :2], data), data, torch.full((1, 3), 0.02)).inside.all()
+
+
+@pytest.fixture(scope="module")
+def seen() -> tuple[Embedding, torch.Tensor]:
+    """What the bundled network sees in 1000 scenes."""
+    values = activations(cnn(), scenes(1000).inputs(), "layer3").values
+    return a_map(values[:, :2], values), values
+
+
+def test_scenes_are_inside_and_noise_is_outside(seen):
+    embedding, values = seen
+    pictures = {
+        "held out": scenes(1400).inputs()[1000:],
+        "noise": torch.rand(20, 3, 64, 64, generator=torch.Generator().manual_seed(0)),
+        "blank": torch.tensor([0.0, 1.0])[:, None, None, None].expand(2, 3, 64, 64),
+    }
+    placer = Placer(embedding, values)
+    inside = {
+        name: placer.place(activations(cnn(), each, "layer3").values).inside
+        for name, each in pictures.items()
+    }
+    assert inside["held out"].float().mean() > 0.97
+    assert not inside["noise"].any()
+    assert not inside["blank"].any()
+    red = torch.tensor([1.0, 0, 0])[:, None, None].expand(1, 3, 64, 64)
+    assert placer.place(activations(cnn(), red, "layer3").values).local_ratio > 1.1
+
+
+def test_a_scene_by_itself_is_the_one_that_the_map_has(seen):
+    embedding, values = seen
+    alone = torch.cat(
+        [activations(cnn(), scenes(10).inputs()[i : i + 1], "layer3").values for i in range(10)]
+    )
+    assert torch.equal(place(embedding, values, alone).coordinates, embedding.coordinates[:10])
 
 
 def test_what_the_data_have_not_is_outside(digits):

@@ -1,5 +1,6 @@
 """Points of a map on trial: shares of neighbours, stretch, Shepard's diagram, and the audit of all that."""
 
+import re
 import sys
 
 import numpy as np
@@ -10,13 +11,15 @@ from sklearn.datasets import make_swiss_roll
 
 from saliscope.core.anytime import Cancelled, CancelToken, drive
 from saliscope.errors import ReductionError
-from saliscope.reduction.audit import audit, audit_stream
+from saliscope.reduction.affinities import uniform_graph
+from saliscope.reduction.audit import Audit, audit, audit_stream
 from saliscope.reduction.estimators import PCA, TSNE
 from saliscope.reduction.map_neighbors import map_neighbors
 from saliscope.reduction.neighbors import neighbors
 from saliscope.reduction.quality import quality
 from saliscope.reduction.ranks import continuity, trustworthiness
 from saliscope.reduction.shepard import rank_correlation, shepard
+from saliscope.reduction.stability import stability
 from tests.reference import map_criteria
 
 
@@ -76,7 +79,44 @@ def test_duplicates_and_few_points():
     copies = torch.cat([data, torch.ones(40, 3)])
     assert quality(neighbors(copies, 15), cloud(80)[1]).stretch.abs().max() == 0
     two = audit(torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
-    assert (two.kept, two.trustworthiness, two.continuity) == (1, None, None)
+    assert (two.kept, two.trustworthiness, two.continuity) == (None, None, None)
+
+
+@pytest.mark.parametrize(("n", "k"), [(4, 1), (5, 1), (7, 2), (16, 5), (45, 14), (46, 15), (400, 15)])
+def test_few_points_are_judged_by_a_third_of_the_others(n, k):
+    # By all the others every map would be perfect.
+    data, coordinates = cloud(n)
+    near = neighbors(data, min(15, n - 1))
+    for given in (near, None):
+        found = audit(data, coordinates.flip(0), given)
+        assert found.quality.k == quality(near, coordinates).k == k
+        assert found.kept < 1
+        assert found.trustworthiness < 1
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_of_three_points_all_are_neighbours_on_every_map(n):
+    data, coordinates = cloud(n)
+    found = audit(data, coordinates)
+    assert (found.quality, found.kept, found.trustworthiness) == (None, None, None)
+    assert found.shepard is not None
+    with pytest.raises(ReductionError, match=f"got {n} rows; expected at least 4"):
+        quality(neighbors(data, n - 1), coordinates)
+    assert stability(data, PCA(), 2).kept is None
+
+
+def test_they_are_printed_in_a_line():
+    data, coordinates = cloud(60)
+    near = neighbors(data, 15)
+    found = audit(data, coordinates, near)
+    assert repr(near) == "Neighbors(60 rows, the 15 nearest of each)"
+    assert re.fullmatch(
+        r"Quality\(60 points, k = 15, kept 0\.\d\d, false 0\.\d\d, missing 0\.\d\d\)", repr(found.quality)
+    )
+    assert repr(found.shepard) == f"Shepard(1770 pairs, rho = {found.shepard.rho:.2f})"
+    assert repr(uniform_graph(near)).startswith("Graph(60 rows, ")
+    assert "tensor" not in repr(found)
+    assert "tensor" not in repr(Audit())
 
 
 @pytest.mark.parametrize("kind", ["cloud", "grid", "stack", "pairs"])

@@ -273,6 +273,35 @@ def test_perplexity_too_large_is_told(digits):
     assert note == "perplexity 100 is too much for 40 rows: 13 was used"
 
 
+@pytest.mark.parametrize(
+    ("reducer", "n", "told"),
+    [
+        (TSNE(500), 50, "perplexity 500 is too much for 50 rows: 32 was used"),
+        (TSNE(100), 60, "perplexity 100 is too much for 60 rows: 38 was used"),
+        (TSNE(n_neighbors=40), 50, "n_neighbors 40 is too much for 50 rows: 16 was used"),
+        (TSNE(), 47, None),
+    ],
+)
+def test_equal_attraction_is_that_of_some_rows_only(reducer, n, told, digits):
+    # Where everybody attracts everybody, all rows come together in one place.
+    result = last(reducer, digits[:n])
+    assert result.notes == (() if told is None else (told,))
+    # Points that are equal but for rounding are no map.
+    assert neighbors(result.coordinates, 1).distances.min() > 1e-3 * result.coordinates.std()
+    assert kept(digits[:n], result.coordinates, 5) > 0.4
+
+
+def test_two_far_clusters_of_few_rows_are_apart():
+    labels = np.arange(15) % 2
+    data = np.random.default_rng(0).normal(size=(15, 5))
+    data[:, 0] += 10 * labels
+    result = last(TSNE(), data)
+    assert result.notes == ("perplexity 30 is too much for 15 rows: 8 was used",)
+    assert result.coordinates.std() > 0.1
+    nearest = neighbors(result.coordinates, 3).indices.numpy()
+    assert (labels[nearest] == labels[:, None]).all()
+
+
 def test_steps_are_iterations(digits):
     steps = list(TSNE(n_iter=40).stream(digits))
     assert [step.done for step in steps][-40:] == list(range(1, 41))

@@ -178,6 +178,41 @@ def test_a_run_stops_when_it_no_longer_improves():
     assert kl(graph, steps[-1].result) < 1.03 * kl(graph, long)
 
 
+def cloud(n, d, seed=0):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("n", [1500, 2600])
+def test_hubs_are_not_thrown_out_of_the_map(n):
+    # Points of many dimensions have hubs, on which hundreds of others pull.
+    data = cloud(n, 32)
+    near = neighbors(data, 15)
+    steps = tsne_stream(uniform_graph(near), small_start(principal_components(data)[0]), n_iter=101)
+    for step in steps:
+        if step.done in (32, 64, 100):
+            far = step.result.norm(dim=1)
+            assert float(far.max() / far.quantile(0.99)) < 4
+
+
+@pytest.mark.parametrize(("n", "d", "k", "least"), [(80, 2, 15, 0.8), (15, 5, 4, 0.6)])
+def test_few_points_come_to_rest_in_a_good_place(n, d, k, least):
+    data = cloud(n, d)
+    near = neighbors(data, k)
+    steps = list(tsne_stream(uniform_graph(near), small_start(principal_components(data)[0]), tolerance=0))
+    last, before = steps[-1].result, steps[-2].result
+    assert float((last - before).norm(dim=1).mean() / last.std()) < 0.03
+    on_map = neighbors(last, k).indices
+    assert float((near.indices[:, :, None] == on_map[:, None]).any(2).float().mean()) > least
+
+
+def test_many_points_get_far_enough_in_300_iterations():
+    data = cloud(4000, 32, seed=1) + 3 * cloud(10, 32)[torch.arange(4000) % 10]
+    near = neighbors(data, 15)
+    found = drive(tsne_stream(uniform_graph(near), small_start(principal_components(data)[0]), tolerance=0))
+    on_map = neighbors(found, 15).indices
+    assert float((near.indices[:, :, None] == on_map[:, None]).any(2).float().mean()) > 0.241
+
+
 def test_a_cancel_is_heard_within_an_iteration(unfolded):
     graph, start, _ = unfolded
     token = CancelToken()

@@ -75,6 +75,13 @@ class TestBadInput:
         with pytest.raises(ReductionError, match="rows that are all equal"):
             Collection(np.ones((8, 3)))
 
+    def test_equal_rows_are_counted(self):
+        data = clusters(9)[0]
+        data[7], data[2, 0] = data[3], 0
+        data[5] = data[2] * [-1, 1, 1, 1, 1]  # -0 is 0
+        assert "4 of 9 rows are equal to another one" in Collection(data).notes[0]
+        assert Collection(clusters(9)[0]).notes == ()
+
     @pytest.mark.parametrize("n", [1, 2])
     def test_too_few_rows(self, n):
         with pytest.raises(ReductionError, match=f"`data`: got {n} rows?; expected at least 3"):

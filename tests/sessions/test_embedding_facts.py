@@ -6,6 +6,7 @@ import torch
 
 from saliscope import InputError
 from saliscope.reduction.estimators import PCA
+from saliscope.reduction.quality import quality
 from saliscope.sessions.embedding_facts import MOST_LINES
 from tests.sessions.embedding_tools import Heard, clusters
 from tests.sessions.tools import tiny
@@ -42,6 +43,28 @@ class TestRow:
         both = [j for j in {*true} - {*on_map} if 7 not in nearest(at, j)[0]]
         assert {*row.missing[0]} == {*both}
         assert row.values == {"label": "class 1", "column:size": "0.118644", "column:kind": "b"}
+
+    def test_at_a_step_of_a_sequence_with_the_data_and_the_map_of_that_step(self):
+        inputs = torch.randn(40, 3, 8, 10, generator=torch.Generator().manual_seed(2))
+        atlas = Heard(tiny(), inputs, layers=["4", "7"]).ask(PCA(), layer="7", sweep="layers").ready()
+        walk, seen = atlas.session.walk, []
+        for step, table in enumerate(walk.tables):
+            row = atlas.row(7, step)
+            data = table.data.numpy()
+            true, far = nearest(data, 7)
+            assert (row.step, list(row.neighbors)) == (step, true.tolist())
+            np.testing.assert_allclose(row.distances, far[true], rtol=1e-4)
+            np.testing.assert_allclose(
+                atlas.distances(7, step), np.linalg.norm(data - data[7], axis=1), rtol=1e-4, atol=1e-5
+            )
+            judged = quality(walk.near(step), walk.embeddings[step].coordinates)
+            assert row.missing == {0: [*true[: judged.k][judged.missing_neighbors[7].numpy()]]}
+            assert {*row.false[0]} == {*judged.map_neighbors.indices[7][judged.false_neighbors[7]].tolist()}
+            seen.append(row.neighbors)
+        assert seen[0] != seen[1]
+        assert seen[1] == atlas.row(7).neighbors
+        with pytest.raises(InputError, match="`step`: got 2; expected a step of the sequence, from 0 to 1"):
+            atlas.row(7, 2)
 
     def test_before_the_neighbours_are_known(self, data):
         atlas = Heard(data)
@@ -107,7 +130,26 @@ class TestTable:
         kept = atlas.session.maps[0].audit.quality.kept
         assert [line.id for line in lines] == sorted([2, 5, 9, 40], key=lambda i: (-kept[i], -i))[1:3]
 
+    def test_numbers_are_numbers_and_gaps_are_none(self, atlas):
+        (line,) = atlas.lines(0, 1)
+        assert line.values["kept"] == pytest.approx(
+            float(atlas.session.maps[0].audit.quality.kept[0]), rel=1e-5
+        )
+        weight = np.full(60, np.nan)
+        weight[1] = 1 / 3
+        data, _ = clusters()
+        lines = Heard(data, columns={"weight": weight}).lines(0, 2)
+        assert [each.values["column:weight"] for each in lines] == [None, 0.333333]
+
     def test_an_unknown_column_and_too_many_lines(self, atlas):
         with pytest.raises(InputError, match="`sort`: got 'wat'; expected one of id, label"):
             atlas.lines(0, 5, sort="wat")
         assert MOST_LINES <= 500
+
+
+class TestMethods:
+    def test_only_where_there_is_a_model_that_sees_pictures(self, data):
+        pictures = torch.rand(60, 3, 8, 10, generator=torch.Generator().manual_seed(0))
+        assert "saliency" in {method.key for method in Heard(tiny(), pictures).points()[0].methods}
+        beside = Heard(data, pictures).points()[0]
+        assert (beside.pictures, beside.methods) == (True, ())

@@ -1,5 +1,7 @@
 """From rows to maps: the order of what is told, frames, cancel, refine, sequences, and errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ import torch
 from saliscope import InputError, LayerError, ReductionError
 from saliscope.reduction.estimators import PCA, TSNE
 from saliscope.reduction.quality import quality
+from saliscope.sessions.embedding_publish import box_of, layout_of
 from saliscope.sessions.reducer_menus import build_reducer, reducer_menu
+from saliscope.sessions.sequences import Walk
 from saliscope.specs.embedding import GRID
 from tests.sessions.embedding_tools import Gated, Heard, clusters
 from tests.sessions.tools import PATIENCE, Segmenter, Watched, fingerprint, photo, tiny
@@ -40,6 +44,7 @@ class TestStory:
         shown = atlas.session.maps[0]
         at, codes = shown.embedding.coordinates.numpy(), atlas.blobs_heard[shown.layout.coords].array()
         x, y, width, height = shown.layout.box
+        assert width == height, "a page draws a square"
         np.testing.assert_allclose(codes / GRID * [width, height] + [x, y], at, atol=width / GRID)
         assert codes.min() == 0
         assert codes.max() == GRID
@@ -69,7 +74,39 @@ class TestStory:
         assert len(gated.seen) > asked
 
 
+class TestJudgedByFew:
+    @pytest.mark.parametrize(("n", "k"), [(3, None), (15, 4)])
+    def test_a_map_is_judged_by_some_of_the_others_or_not_at_all(self, n, k):
+        numbers = Heard(clusters(n)[0]).ask(TSNE(**QUICK)).ready().layouts[-1].numbers
+        assert (numbers.kept is None) == (numbers.trustworthiness is None) == (k is None)
+        assert k is None or numbers.k == k
+
+    def test_three_rows_can_be_walked(self):
+        atlas = Heard(clusters(3)[0]).ask(TSNE(**QUICK)).ready()
+        shown = atlas.session.maps[0]
+        grown = Walk("layers", 0, shown.reducer, ("a", "b"), (shown.table,) * 2).grown((shown.embedding,) * 2)
+        assert np.isnan(grown.kept).all()
+        assert repr(grown) == "Walk(layers: a, b; 2 of 2 maps of 3 rows)"
+        assert repr(shown.table) == "Table(3 rows of 5: the data given)"
+
+
 class TestFrames:
+    def test_strays_of_a_map_on_its_way_do_not_make_a_dot_of_the_others(self):
+        rng = np.random.default_rng(0)
+        points = torch.from_numpy(rng.normal(size=(1000, 2))).float()
+        points[:3] *= 1000
+        embedding = replace(
+            Heard(clusters()[0]).ask(PCA()).ready().session.maps[0].embedding, coordinates=points
+        )
+        about = {"job": 1, "map": 0, "total": 9, "cautions": ()}
+        frame, (codes,) = layout_of(embedding, None, stage="partial", **about)
+        assert 4 < frame.box[2] < 8
+        spread = codes.array()[3:].astype(float).std(0)
+        assert spread.min() > GRID / 10
+        assert {*codes.array()[:3].flatten().tolist()} & {0, GRID}
+        whole, _ = layout_of(embedding, None, stage="final", **about)
+        assert whole.box == box_of(points)
+
     def test_at_most_one_unacknowledged(self, monkeypatch):
         monkeypatch.setattr("saliscope.sessions.embedding.FRAME_SECONDS", 0.0)
         gated = Gated().gate()
@@ -204,9 +241,30 @@ class TestSequences:
         assert all(0 <= step["kept"] <= 1 for step in last.numbers)
         assert all(atlas.blobs_heard[name].shape == (24, 2) for name in last.coords)
         assert all(each.reducer == "tsne" for each in atlas.session.walk.embeddings)
+        assert (last.map, last.reducer) == (1, "tsne")
         told = len(atlas.sequences)
         atlas.ask(PCA(), TSNE(**QUICK), sweep="layers").ready()
         assert len(atlas.sequences) == told
+
+    def test_a_sequence_goes_where_its_map_goes_and_with_it(self):
+        atlas = Heard(tiny(), layers(), layers=["4", "7"]).ask(PCA(), TSNE(**QUICK), sweep="layers").ready()
+        atlas.ask(TSNE(**QUICK), PCA()).ready()
+        assert (atlas.sequences[-1].map, atlas.session.walk.map, atlas.sequences[-1].done) == (0, 0, 2)
+        told = len(atlas.sequences)
+        atlas.ask(TSNE(**QUICK), sweep="layers").ready()
+        assert len(atlas.sequences) == told
+        atlas.ask(TSNE(**QUICK | {"random_state": 1})).ready()
+        assert (atlas.sequences[-1].coords, atlas.session.walk, atlas.session.sequence) == ((), None, None)
+        atlas.ask(TSNE(**QUICK), sweep="layers").ready()
+        assert atlas.sequences[-1].done == 2
+
+    def test_one_along_a_parameter_outlives_that_parameter_but_not_its_layer(self):
+        atlas = Heard(tiny(), torch.randn(60, 3, 8, 10), layers=["4", "7"])
+        atlas.ask(TSNE(**QUICK), layer="7", sweep="perplexity").ready()
+        atlas.ask(TSNE(**QUICK | {"perplexity": 7.0}), layer="7").ready()
+        assert atlas.session.walk is not None
+        atlas.ask(TSNE(**QUICK), layer="4").ready()
+        assert atlas.session.walk is None
 
     def test_values_of_a_parameter_that_fit_the_rows(self):
         atlas = Heard(clusters()[0]).ask(TSNE(**QUICK), sweep="perplexity").ready()

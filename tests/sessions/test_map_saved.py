@@ -138,7 +138,7 @@ def test_the_record_is_plain_and_says_how(atlas):
     assert record["layer"] == atlas.usual_layer
     assert (record["rows"], record["columns"]) == (N, atlas.session.table.data.shape[1])
     assert [each["reducer"] for each in record["maps"]] == ["pca", "pca"]
-    assert record["maps"][0]["numbers"]["k"] == 15
+    assert record["maps"][0]["numbers"]["k"] == 13  # a third of the 39 others
     assert record["maps"][0]["parameters"] == reducers()["pca"]().get_params()
     assert "torch" in record["packages"]
 
@@ -160,12 +160,39 @@ def test_a_walk_through_a_sequence_is_drawn_where_it_stands(atlas):
     assert np.allclose(at[1].shown[0].coordinates, last)
     looked = screen_of(walking, Looks(point=2, sweep="layers", sweep_at=0.5))
     far = np.linalg.norm(looked.shown[0].coordinates - looked.shown[0].coordinates[2], axis=1)
-    near = set(np.argsort(far)[1 : len(looked.neighbors) + 1].tolist())
-    assert set(looked.shown[0].torn) == set(looked.neighbors) - near != set()
+    true = walking.row(2, 1).neighbors  # half way, the later step counts as the nearest
+    near = set(np.argsort(far)[1 : len(true) + 1].tolist())
+    assert list(looked.shown[0].neighbors) == true
+    assert set(looked.shown[0].torn) == set(true) - near != set()
+    there = screen_of(walking, Looks("distance", point=2, sweep="layers", sweep_at=0)).shown[0]
+    assert (list(there.neighbors), list(there.torn)) == (
+        walking.row(2, 0).neighbors,
+        walking.row(2, 0).missing[0],
+    )
+    assert (there.colours.values == walking.distances(2, 0).numpy()).all()
     assert at[0.5].shown[0].title == f"PCA, between {layers[0]} and {layers[1]}"
     assert at[1].shown[0].numbers.kept is not None
     assert at[1].shown[0].colours.title == "Displacement"
     kept = screen_of(walking, Looks("kept", sweep="layers", sweep_at=1.0))
     assert kept.shown[0].colours.kind == "none"
-    assert "sequence" in [kind for kind, _, _ in saved_of(walking, {}, {}).events]
+    carried = saved_of(walking, {"point": 2}, {})
+    assert "sequence" in [kind for kind, _, _ in carried.events]
+    assert set(carried.answers["row"]) == {"2 0", "2 1"}
+    assert carried.answers["row"]["2 1"][0]["neighbors"] == true
+    walking.close()
+
+
+def test_the_map_that_is_walked_is_the_one_that_is_drawn_so(atlas):
+    reduce = reducers()
+    walking = Atlas(atlas.collection, "auto", "auto", atlas.layers[-2:])
+    maps = (reduce["pca"](), reduce["tsne"](perplexity=5, n_iter=30))
+    walking.session.ask(Asked(walking.usual_layer, maps, "layers"))
+    assert walking.session.wait(60)
+    assert walking.session.error is None
+    still, walked = screen_of(walking, Looks(point=2, sweep="layers", sweep_at=0)).shown
+    assert (still.title, walked.title) == ("PCA", f"t-SNE, {atlas.layers[-2]}")
+    assert (still.coordinates == walking.session.maps[0].embedding.coordinates.double().numpy()).all()
+    assert (walked.coordinates == walking.session.walk.embeddings[0].coordinates.double().numpy()).all()
+    assert still.neighbors is None
+    assert list(walked.neighbors) == walking.row(2, 0).neighbors
     walking.close()

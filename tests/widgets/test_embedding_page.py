@@ -122,6 +122,10 @@ class TestRequests:
         assert page.ask("sweep")["status"] == "ok"
         explorer.ready()
         assert page.events("sequence")[-1]["done"] == len(explorer._atlas.tables.layers)
+        row = page.ask("row", row=3, step=1)["result"]
+        assert (row["step"], [*row["missing"]]) == (1, ["0"])
+        name = page.ask("distances", row=3, step=1)["result"]["values"]
+        assert np.frombuffer(page.arrays[name], "<f2").argsort()[1] == row["neighbors"][0]
 
     def test_cancel_run_refine(self, explorer, page):
         assert page.ask("cancel")["status"] == "ok"
@@ -161,6 +165,8 @@ class TestStrangers:
         [
             ("row", {"row": 24}, "the number of a row, from 0 to 23"),
             ("row", {}, "the number of a row"),
+            ("row", {"row": 3, "step": 0}, "`step`: got 0; expected None without a sequence"),
+            ("distances", {"row": 3, "step": "x"}, "`step`: got 'x'"),
             ("explain", {"row": "3"}, "the number of a row"),
             ("select", {"name": "labels", "ids": ""}, "one of selection, group_a, group_b"),
             ("select", {"name": "selection", "ids": "?"}, "little-endian uint32 in base64"),

@@ -40,15 +40,37 @@ const ROUNDS: readonly [towards: number, share: number][] = [
   [0, 0.45],
 ];
 
-/** Colours of the classes 0..n-1; after 20 they come again with another lightness, after 60 as they were. */
-export function categorical(n: number): Uint8Array {
+/**
+ * Colours of the classes 0..n-1; after 20 they come again with another lightness, after 60 as they were. On a dark ground
+ * the darkest are lightened.
+ */
+export function categorical(n: number, dark = false): Uint8Array {
   const colours = new Uint8Array(4 * n);
   for (let i = 0; i < n; i++) {
     const [towards, share] = ROUNDS[Math.floor(i / CLASSES.length) % ROUNDS.length];
     const mixed = channels(CLASSES[i % CLASSES.length]).map((c) => Math.round(c + (towards - c) * share));
-    colours.set([...mixed, 255], 4 * i);
+    colours.set([...(dark ? lightened(mixed) : mixed), 255], 4 * i);
   }
   return colours;
+}
+
+/** Luminance that a class has at least on a dark ground: 3:1 against the #252525 of JupyterLab's editor. */
+const LUMINANCE = 0.155;
+const WEIGHTS = [0.2126, 0.7152, 0.0722];
+
+/** Relative luminance, as WCAG 2 has it. */
+export function luminance(colour: ArrayLike<number>): number {
+  const linear = (c: number) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  return WEIGHTS.reduce((sum, weight, i) => sum + weight * linear(colour[i] / 255), 0);
+}
+
+/** Mixed with as little white as is enough. */
+function lightened(colour: number[]): number[] {
+  for (let share = 0; share < 1; share += 0.02) {
+    const mixed = colour.map((c) => Math.round(c + (255 - c) * share));
+    if (luminance(mixed) >= LUMINANCE) return mixed;
+  }
+  return [255, 255, 255];
 }
 
 /** The colour of each point's class; a code that is none of the palette's is missing. */

@@ -8,6 +8,7 @@ import type { Scene } from "./scene.js";
 import { mountSearch } from "./search.js";
 import type { Store, Tool } from "./store.js";
 import { SWEEPS } from "./sweep.js";
+import { stepWords, titleOf } from "./words.js";
 
 const TOOLS: Option<Tool>[] = [
   { value: "look", label: "Look", title: "Look: drag to move, click a point", testid: "tool-look" },
@@ -87,10 +88,15 @@ function summary(store: Store): TemplateResult | typeof nothing {
   const points = store.points.value;
   if (!points) return nothing;
   const { n, of, sampling, what, d, model } = points;
+  const map = store.walked.value?.sequence.map;
   const rows = of > n ? `${n} of ${of} rows` : `${n} rows`;
   return html`<span class="which" data-testid="what"
     ><strong>${rows}</strong>, ${d} numbers each: ${what}${model ? ` of ${model}` : ""}.${
       sampling ? html` <span data-testid="sampling">${sampling}</span>` : nothing
+    }${
+      map === undefined
+        ? nothing
+        : html` <span data-testid="at-step">Walked: ${titleOf(store, map)} ${stepWords(store, map)}.</span>`
     }</span
   >`;
 }

@@ -10,7 +10,7 @@ import { button, iconButton, toggle } from "../../ui/parts.js";
 import { slider } from "../../ui/slider.js";
 import { mountNumbers } from "./numbers.js";
 import type { Store } from "./store.js";
-import { qualityOf, stageWords, titleOf } from "./words.js";
+import { qualityOf, stageWords, stepName, stepWords, titleOf } from "./words.js";
 
 type Values = Record<string, unknown>;
 
@@ -22,11 +22,11 @@ export function mountCaption(element: HTMLElement, store: Store, map: number, li
 function head(store: Store, map: number): TemplateResult {
   const maps = store.shown.value;
   const drawable = store.maps.value[map];
-  const walked = map === 0 ? store.walked.value : null;
+  const walked = store.walkOf(map);
   const reducers = store.points.value?.reducers ?? [];
   const options = reducers.map(({ key, title }) => ({ value: key, label: title }));
   const change = (key: string) => store.commit({ maps: store.traits.maps.value.with(map, key) });
-  const stage = drawable && !walked ? stageWords(drawable) : "";
+  const stage = walked ? stepWords(store, map) : drawable ? stageWords(drawable) : "";
   return html`${
     options.length
       ? select({
@@ -42,6 +42,7 @@ function head(store: Store, map: number): TemplateResult {
   ${stage ? html`<span class="done-so-far" data-testid="stage-${map}">${stage}</span>` : nothing}
   ${
     drawable &&
+    !walked &&
     drawable.layout.stage !== "partial" &&
     drawable.layout.stage !== "start" &&
     refinable(store, map)
@@ -86,14 +87,17 @@ function nextReducer(store: Store): string {
 function settings(store: Store, map: number): TemplateResult | typeof nothing {
   const reducer = store.reducer(store.traits.maps.value[map]);
   if (!reducer?.controls.length || store.offline.value) return nothing;
+  // What is walked along has no one value.
+  const swept = store.walkOf(map)?.sequence.sweep;
+  const controls = reducer.controls.filter(({ name }) => name !== swept);
   const values = store.traits.params.value[reducer.key] ?? {};
   const next = (name: string, value: unknown) => ({
     params: { ...store.traits.params.value, [reducer.key]: { ...values, [name]: value } },
   });
   return html`<details data-testid="settings-${map}">
-    <summary>Settings<span class="label">${summaryOf(reducer.controls, values)}</span></summary>
+    <summary>Settings<span class="label">${summaryOf(controls, values)}</span></summary>
     <div class="settings-box">
-      ${reducer.controls.map((control) =>
+      ${controls.map((control) =>
         controlOf(
           control,
           values,
@@ -152,14 +156,16 @@ export function mountCaution(element: HTMLElement, store: Store, map: number, li
     const drawable = store.maps.value[map];
     if (!drawable) return nothing;
     const { caution, notes } = drawable.layout;
-    const walked = map === 0 ? store.walked.value : null;
+    const walked = store.walkOf(map);
     const quality = walked ? sequenceQuality(store) : qualityOf(drawable);
-    const told = caution.length ? caution : (store.reducer(drawable.layout.reducer)?.cautions ?? []);
+    // What the kernel says of the map at rest, with its numbers, is not true of a step.
+    const usual = store.reducer(drawable.layout.reducer)?.cautions ?? [];
+    const told = caution.length && !walked ? caution : usual;
     return html`<p class="quality" data-testid="quality-${map}">
         <strong>${quality}</strong> <span class="axes">Axes: no unit.</span>
       </p>
       <div data-testid="caution-${map}">${told.map((sentence) => html`<p>${sentence}</p>`)}</div>
-      ${notes.map((note) => html`<p class="hint">${note}</p>`)}`;
+      ${(walked ? [] : notes).map((note) => html`<p class="hint">${note}</p>`)}`;
   });
   mountNumbers(make("div", "", element), store, map, life);
 }
@@ -167,8 +173,7 @@ export function mountCaution(element: HTMLElement, store: Store, map: number, li
 /** Of the step that the slider is nearest to. */
 function sequenceQuality(store: Store): string {
   const { sequence } = store.walked.value ?? {};
-  const step = Math.round(store.traits.sweep_at.value);
-  const kept = sequence?.numbers[step]?.kept;
+  const kept = sequence?.numbers[store.step.value ?? 0]?.kept;
   if (!sequence || kept === null || kept === undefined) return "";
-  return `At ${sequence.names[step]} it keeps ${Math.round(100 * kept)}\u00a0% of each row\u2019s nearest neighbours.`;
+  return `At ${stepName(store)} it keeps ${Math.round(100 * kept)}\u00a0% of each row\u2019s nearest neighbours.`;
 }

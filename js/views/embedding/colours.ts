@@ -8,7 +8,7 @@ import type { Store } from "./store.js";
 /** Values of every point and how they become colours. */
 export type Meaning =
   | { kind: "none" }
-  | { kind: "category"; title: string; names: string[]; codes: Uint16Array }
+  | { kind: "category"; title: string; names: string[]; codes: Uint16Array; palette: Uint8Array }
   | {
       kind: "number";
       title: string;
@@ -30,7 +30,7 @@ export interface Choice {
 const QUALITIES = ["kept", "false", "missing", "stretch"] as const;
 type Quality = (typeof QUALITIES)[number];
 
-const TITLES: Record<Quality, string> = {
+export const TITLES: Record<Quality, string> = {
   kept: "Neighbours kept",
   false: "False neighbours",
   missing: "Missing neighbours",
@@ -66,16 +66,20 @@ export function colourChoices(store: Store): Choice[] {
 export function meaningOf(store: Store, map: number, distances: Float32Array | null): Meaning {
   const by = store.traits.color_by.value;
   const column = store.column(by);
-  if (column) return ofColumn(column);
+  if (column) return ofColumn(column, store.dark.value);
   if (by === "distance") return ofDistances(distances);
   if (by === "displacement") return ofDisplacement(store);
   const quality = QUALITIES.find((name) => name === by);
-  return quality ? ofQuality(store, map, quality) : { kind: "none" };
+  // That of the map at rest is not true of a step.
+  return quality && !store.walkOf(map) ? ofQuality(store, map, quality) : { kind: "none" };
 }
 
-function ofColumn(column: Column): Meaning {
+function ofColumn(column: Column, dark: boolean): Meaning {
   const { kind, title, names = [], data, unit = "", scale } = column;
-  if (kind === "category") return { kind, title, names, codes: data as Uint16Array };
+  if (kind === "category") {
+    const palette = categorical(Math.max(1, names.length), dark);
+    return { kind, title, names, codes: data as Uint16Array, palette };
+  }
   const share = column.name === "confidence";
   return ofNumbers(data as Float32Array, title, share ? "" : unit, "", scale);
 }
@@ -145,7 +149,7 @@ export function meaningFrom(meaning: Meaning, n: number): Uint8Array {
   if (meaning.kind === "number" && meaning.values.length === n)
     return sequential(meaning.values, meaning.lut, meaning.range);
   if (meaning.kind === "category" && meaning.codes.length === n)
-    return byCode(meaning.codes, categorical(Math.max(1, meaning.names.length)));
+    return byCode(meaning.codes, meaning.palette);
   const colour = categorical(1);
   const rgba = new Uint8Array(4 * n);
   for (let i = 0; i < n; i++) rgba.set(colour, 4 * i);
@@ -153,9 +157,8 @@ export function meaningFrom(meaning: Meaning, n: number): Uint8Array {
 }
 
 /** Colour of a category as CSS has it. */
-export function swatch(code: number, n: number): string {
-  const colours = categorical(Math.max(1, n));
-  return `rgb(${colours.subarray(4 * code, 4 * code + 3).join(" ")})`;
+export function swatch(code: number, palette: Uint8Array): string {
+  return `rgb(${palette.subarray(4 * code, 4 * code + 3).join(" ")})`;
 }
 
 /** A table of colours as a CSS gradient. */

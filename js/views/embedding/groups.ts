@@ -4,6 +4,7 @@ import { percent, shorten, signed } from "../../lib/format.js";
 import { react, type Signal, signal, untracked } from "../../lib/lifetime.js";
 import type { Group, Groups, SelectionName } from "../../lib/map_wire.js";
 import type { Blob } from "../../lib/wire.js";
+import { categorical } from "../../render/points/palette.js";
 import { mount } from "../../ui/mount.js";
 import { button, hint } from "../../ui/parts.js";
 import { swatch } from "./colours.js";
@@ -129,7 +130,8 @@ function column(
 function mix({ classes }: Group, store: Store): TemplateResult | typeof nothing {
   if (!classes.length) return nothing;
   const names = store.column("label")?.names ?? store.points.value?.classes ?? [];
-  const colour = (name: string) => swatch(Math.max(0, names.indexOf(name)), names.length);
+  const palette = categorical(Math.max(1, names.length), store.dark.value);
+  const colour = (name: string) => swatch(Math.max(0, names.indexOf(name)), palette);
   const first = classes.slice(0, MOST_CLASSES);
   return html`<div class="mix" aria-hidden="true">
       ${classes.map(([name, share]) => html`<i style="inline-size: ${100 * share}%; background: ${colour(name)}"></i>`)}

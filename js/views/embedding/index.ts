@@ -127,7 +127,9 @@ export class EmbeddingView {
     const shade = watchShade(life);
     react(life, () => {
       const wanted = this.#store.traits.theme.value;
-      this.#root.dataset.theme = wanted === "auto" ? shade.value : wanted;
+      const theme = wanted === "auto" ? shade.value : wanted;
+      this.#root.dataset.theme = theme;
+      this.#store.dark.value = theme === "dark";
       this.#root.toggleAttribute("data-forced", wanted !== "auto");
     });
   }

@@ -22,8 +22,7 @@ export function mountNumbers(element: HTMLElement, store: Store, map: number, li
   });
   mount(life, element, () => {
     const layout = store.maps.value[map]?.layout;
-    const walked = map === 0 && store.walked.value;
-    if (!layout?.numbers || walked) return nothing;
+    if (!layout?.numbers || store.walkOf(map)) return nothing;
     const figures = figuresOf(layout.numbers);
     if (!figures.length) return nothing;
     return html`<details data-testid="figures-${map}">

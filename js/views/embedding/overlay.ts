@@ -27,7 +27,7 @@ export function drawOverlay(element: SVGSVGElement, store: Store, drawn: Drawn):
   const content = svg`${spokes}
     ${at === null ? nothing : ring(drawn.place(at), "focus", 7)}
     ${hovered.value === null || hovered.value === at ? nothing : ring(drawn.place(hovered.value), "hover", 6)}
-    ${store.placed.value.filter(({ map }) => map === drawn.map).map((one) => star(one, drawn, store))}
+    ${stars(store, drawn)}
     ${drawn.lasso.length > 1 ? outline(drawn.lasso) : nothing}`;
   render(content, element as unknown as HTMLElement);
 }
@@ -76,6 +76,12 @@ export function onTheWay(
   const missing = row.neighbors.filter((id) => !near.has(id));
   const strange = [...near].filter((id) => !row.neighbors.includes(id));
   return { ...row, missing: { ...row.missing, [map]: missing }, false: { ...row.false, [map]: strange } };
+}
+
+/** Placed on the map at rest: on the steps of a sequence nobody knows where they would be. */
+function stars(store: Store, drawn: Drawn): TemplateResult[] {
+  if (store.walkOf(drawn.map)) return [];
+  return store.placed.value.filter(({ map }) => map === drawn.map).map((one) => star(one, drawn, store));
 }
 
 const ring = ({ x, y }: Spot, kind: string, r: number) =>

@@ -14,7 +14,7 @@ import { drawOverlay, onTheWay, type Spot } from "./overlay.js";
 import type { Scene } from "./scene.js";
 import { mountTooltip } from "./tooltip.js";
 import { nextTowards } from "./walk.js";
-import { labelOf, nameOf, stageWords, titleOf } from "./words.js";
+import { labelOf, nameOf, stageWords, stepWords, titleOf } from "./words.js";
 
 /** CSS pixels around a placed picture that belong to it. */
 const STAR = 11;
@@ -87,6 +87,7 @@ export class MapPanel implements Surface {
   }
 
   star(at: Spot): number | null {
+    if (this.scene.store.walkOf(this.index)) return null;
     const found = this.scene.store.placed.value.find(({ map, x, y }) => {
       const spot = this.#placeUnits(x, y);
       return map === this.index && Math.hypot(spot.x - at.x, spot.y - at.y) <= STAR;
@@ -121,7 +122,8 @@ export class MapPanel implements Surface {
     });
     react(life, () => {
       const { n = 0 } = store.points.value ?? {};
-      const name = `Map ${this.index + 1}, ${titleOf(store, this.index)}, ${n} points`;
+      const at = stepWords(store, this.index);
+      const name = `Map ${this.index + 1}, ${titleOf(store, this.index)}${at && ` ${at}`}, ${n} points`;
       view.setAttribute(
         "aria-label",
         `${name}. Arrow keys walk from point to point, Enter looks at one. Axes have no unit.`,
@@ -151,10 +153,10 @@ export class MapPanel implements Surface {
       : null;
   }
 
-  /** The first map walks the sequence, if there is one. */
+  /** A map that walks the sequence is where the slider stands. */
   #place(): [Uint16Array, Uint16Array, number] | null {
     const { store } = this.scene;
-    const walked = this.index === 0 ? store.walked.value : null;
+    const walked = store.walkOf(this.index);
     if (walked && walked.coords[0].length === 2 * (store.points.value?.n ?? 0)) {
       const at = clamp(store.traits.sweep_at.value, 0, walked.coords.length - 1);
       const before = Math.min(Math.floor(at), walked.coords.length - 1);
@@ -170,7 +172,7 @@ export class MapPanel implements Surface {
 
   /** Everything a frame depends on. */
   depends(): unknown[] {
-    const { store, row, lit } = this.scene;
+    const { store, lit } = this.scene;
     const { camera, point_size, opacity, density, spokes } = store.traits;
     return [
       this.#size.value,
@@ -183,7 +185,8 @@ export class MapPanel implements Surface {
       density.value,
       // Over the points:
       spokes.value,
-      row.value,
+      this.scene.rowOf(this.index),
+      store.walkOf(this.index),
       store.hovered.value,
       store.focus.value,
       store.placed.value,
@@ -241,11 +244,11 @@ export class MapPanel implements Surface {
 
   /** The row in focus, and what this map made of its neighbours. */
   #row(): Row | null {
-    const { store, row } = this.scene;
+    const { store } = this.scene;
     const at = store.focus.value;
-    const known = row.value;
-    if (!known || at === null || !store.traits.spokes.value || this.index > 0 || !store.walked.value)
-      return known;
+    const known = this.scene.rowOf(this.index);
+    if (!known || at === null || !store.traits.spokes.value || !store.walkOf(this.index)) return known;
+    if (known.missing[this.index] && store.traits.sweep_at.value === known.step) return known;
     return onTheWay(
       known,
       this.index,

@@ -10,8 +10,8 @@ import type { Scene } from "./scene.js";
 import type { Store } from "./store.js";
 import { painted } from "./thumbs.js";
 
-/** Milliseconds that a point stays in focus before it is explained: whoever clicks on asks for the last one. */
-const PATIENCE = 300;
+/** Milliseconds that a point stays in focus before it is explained: a held key walks past most of them. */
+const PATIENCE = 40;
 
 export function mountPicture(element: HTMLElement, scene: Scene, life: AbortSignal): void {
   const { store } = scene;

@@ -6,7 +6,7 @@ import { mount } from "../../ui/mount.js";
 import { tile } from "./neighbours.js";
 import type { Scene } from "./scene.js";
 import type { Store } from "./store.js";
-import { placedWords, titleOf } from "./words.js";
+import { placedName, placedWords, titleOf } from "./words.js";
 
 /** A message to the kernel may have 10 MB; a photograph has less. */
 const MOST_BYTES = 8 * 2 ** 20;
@@ -79,13 +79,13 @@ function template(scene: Scene): TemplateResult | typeof nothing {
   const pick = (id: number) => () => {
     store.star.value = id;
   };
-  const name = (id: number) => store.placed.value.find((one) => one.id === id)?.name ?? "";
+  const name = (id: number) => placedName(store.placed.value.find((one) => one.id === id) ?? shown[0]);
   return html`${
     ids.length > 1
       ? html`<p class="buttons">
           ${ids.map((id) => html`<button type="button" class="button" aria-pressed=${id === chosen} @click=${pick(id)}>${shorten(name(id), 24)}</button>`)}
         </p>`
-      : html`<p><strong>${shorten(shown[0].name, 60)}</strong></p>`
+      : html`<p><strong>${shorten(placedName(shown[0]), 60)}</strong></p>`
   }
   ${shown.map(
     (one) =>
@@ -93,6 +93,7 @@ function template(scene: Scene): TemplateResult | typeof nothing {
         ${shown.length > 1 ? html`<strong>${titleOf(store, one.map)}:</strong> ` : nothing}${placedWords(one)}
       </p>`,
   )}
+  ${shown.some(({ map }) => store.walkOf(map)) ? html`<p class="hint">Its star stands on a map at rest, not on the steps of a sequence.</p>` : nothing}
   <p class="hint">Nearest rows in the data</p>
   <ul class="tiles">
     ${shown[0].neighbors.slice(0, 15).map((id) => tile(scene, id, "", ""))}

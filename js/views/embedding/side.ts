@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { react } from "../../lib/lifetime.js";
 import { make, mount } from "../../ui/mount.js";
-import { collapsible, hint, toggle } from "../../ui/parts.js";
+import { collapsible, toggle } from "../../ui/parts.js";
 import { slider } from "../../ui/slider.js";
 import { mountGroups } from "./groups.js";
 import { mountNeighbours } from "./neighbours.js";
@@ -14,6 +14,9 @@ import type { Store } from "./store.js";
 
 export function mountSide(element: HTMLElement, scene: Scene, life: AbortSignal): void {
   const { store } = scene;
+  // Beside the maps it scrolls, also by keys.
+  element.tabIndex = 0;
+  element.setAttribute("aria-label", "Point, neighbours and groups");
   const section = (title: string, open = true) => {
     const part = make("div", "", element);
     mount(life, part, () => collapsible(title, nothing, open));
@@ -51,9 +54,9 @@ function pointLooks(store: Store): TemplateResult {
     step: 0.5,
     reset: 0,
     unit: "px",
+    lowest: "auto",
     ...drag("point_size"),
   })}
-    ${point_size.value === 0 ? hint("Size 0 fits the number of points.") : nothing}
     ${slider({
       label: "Opacity",
       testid: "point-opacity",

@@ -2,6 +2,7 @@
  * What the parts of the view share. Points are meant by their place in the arrays; ids of rows are for the kernel
  * and the reader. Only `commit`, `request` and what is built on them reach the kernel.
  */
+import { clamp } from "../../lib/format.js";
 import { History, type Values } from "../../lib/history.js";
 import { batch, computed, type ReadonlySignal, type Signal, signal } from "../../lib/lifetime.js";
 import {
@@ -97,6 +98,8 @@ export class Store {
   readonly active = signal(0);
   readonly tool = signal<Tool>("look");
   readonly side = signal(true);
+  /** Of the theme in force. */
+  readonly dark = signal(false);
   readonly playing = signal(false);
   readonly query = signal("");
   /** The category of the legend that stands out. */
@@ -105,6 +108,8 @@ export class Store {
   readonly star = signal<number | null>(null);
   /** A passing word for the status line. */
   readonly said = signal("");
+
+  readonly #rested = signal(0);
 
   readonly history = new History({ ...MAP_DEFAULTS }, NOT_UNDONE);
 
@@ -160,11 +165,28 @@ export class Store {
     return this.points.value?.columns.find((column) => column.name === name);
   }
 
-  /** The sequence that the first map walks now. */
+  /** The sequence that one of the maps walks now. */
   readonly walked = computed(() => {
     const found = this.sequence.value;
-    return found && found.sequence.sweep === this.traits.sweep.value ? found : null;
+    if (found?.sequence.sweep !== this.traits.sweep.value) return null;
+    const { map, reducer } = found.sequence;
+    return this.traits.maps.value[map] === reducer ? found : null;
   });
+  /** The step that the slider is nearest to. */
+  readonly step = computed(() => this.#nearest(this.traits.sweep_at.value));
+  /** The one where it was when the hand let go: what the kernel is asked about. */
+  readonly restedStep = computed(() => this.#nearest(this.#rested.value));
+
+  /** What this map walks; `null` for one at rest. */
+  walkOf(map: number): SequenceDrawable | null {
+    const walked = this.walked.value;
+    return walked?.sequence.map === map ? walked : null;
+  }
+
+  #nearest(at: number): number | null {
+    const walked = this.walked.value;
+    return walked && clamp(Math.round(at), 0, walked.coords.length - 1);
+  }
 
   set(partial: Partial<MapTraits>): void {
     const signals = this.traits as Record<string, Signal<unknown>>;
@@ -173,10 +195,18 @@ export class Store {
     });
   }
 
+  /** Sets what no hand holds. */
+  #rest(partial: Partial<MapTraits>): void {
+    batch(() => {
+      this.set(partial);
+      if (partial.sweep_at !== undefined) this.#rested.value = partial.sweep_at;
+    });
+  }
+
   /** Takes over what the kernel says. */
   take(partial: Partial<MapTraits>): void {
     this.history.take(partial as Values);
-    this.set(partial);
+    this.#rest(partial);
   }
 
   commit(partial: Partial<MapTraits>): void {
@@ -196,7 +226,7 @@ export class Store {
 
   #write(partial: Partial<MapTraits> | null): void {
     if (!partial) return;
-    this.set(partial);
+    this.#rest(partial);
     this.actions.onCommit(partial);
   }
 

@@ -7,8 +7,10 @@ import { segmented } from "../../ui/choice.js";
 import { icons } from "../../ui/icons.js";
 import { mount } from "../../ui/mount.js";
 import { hint, iconButton } from "../../ui/parts.js";
+import { TITLES } from "./colours.js";
 import type { Scene } from "./scene.js";
 import { thumbnail } from "./thumbs.js";
+import { titleOf } from "./words.js";
 
 const PAGE = 50;
 
@@ -82,15 +84,23 @@ function head(
 
 function table(scene: Scene, rows: TableRow[], order: Order, change: Change): TemplateResult {
   const { store, thumbs } = scene;
-  const titles = new Map(store.points.value?.columns.map(({ name, title }) => [name, title]));
+  const known = store.points.value?.columns ?? [];
+  // A map's own columns are those of the first map.
+  const titles = new Map([
+    ...Object.entries(TITLES).map(([name, title]) => [name, `${title}, ${titleOf(store, 0)}`] as const),
+    ...known.map(({ name, title }) => [name, title] as const),
+  ]);
   const columns = Object.keys(rows[0]?.values ?? {}).filter((name) => name !== "id");
   const pictures = store.points.value?.pictures;
+  const numeric = new Set(
+    columns.filter((name) => rows.some(({ values }) => typeof values[name] === "number")),
+  );
   return html`<div class="table" tabindex="0" role="group" aria-label="Rows, scrolls">
     <table data-testid="rows">
       <thead>
         <tr>
           ${pictures ? html`<th scope="col"><span class="unseen">Picture</span></th>` : nothing}
-          ${["id", ...columns].map((name) => header(name, titles.get(name) ?? name, typeof rows[0]?.values[name] === "number", order, change))}
+          ${["id", ...columns].map((name) => header(name, titles.get(name) ?? name, numeric.has(name), order, change))}
         </tr>
       </thead>
       <tbody>
@@ -103,7 +113,7 @@ function table(scene: Scene, rows: TableRow[], order: Order, change: Change): Te
           >
             ${pictures ? html`<td>${thumbnail(thumbs.get(id), "thumb low")}</td>` : nothing}
             <td><button type="button" class="link" ?disabled=${place === null}>${id}</button></td>
-            ${columns.map((name) => html`<td ?data-number=${typeof values[name] === "number"}>${cell(values[name])}</td>`)}
+            ${columns.map((name) => html`<td ?data-number=${numeric.has(name)}>${cell(values[name])}</td>`)}
           </tr>`;
         })}
       </tbody>

@@ -1,5 +1,5 @@
 /** Rows, maps and their quality in words. */
-import { number, percent, shorten } from "../../lib/format.js";
+import { clamp, number, percent, shorten } from "../../lib/format.js";
 import { type Column, type MapDrawable, type MapNumbers, MISSING, type Placed } from "../../lib/map_wire.js";
 import type { Store } from "./store.js";
 
@@ -48,11 +48,31 @@ export function figuresOf(numbers: MapNumbers): [name: string, value: string][] 
   return list.filter((_, i) => values[i] !== null && values[i] !== undefined);
 }
 
-/** Where a placed picture stands to the rows, with the number. */
-export function placedWords({ inside, ratio }: Placed): string {
-  const far = `${number(ratio, 2)} times as far from its neighbours as they are from theirs`;
-  return inside ? `Like the rows: ${far}.` : `Unlike the rows: ${far}. Its place says little.`;
+/** Where a placed picture stands to the rows, with both numbers, and what they do not say. */
+export function placedWords({ inside, ratio, local }: Placed): string {
+  const limit = "of the distance beyond which 1 % of the rows have theirs";
+  const far = `its neighbours are at ${number(ratio, 2)} ${limit}, ${number(local, 2)} relative to the rows around`;
+  if (!inside) return `Unlike the rows: ${far}. Its place says little.`;
+  if (Math.max(ratio, local) > 1) return `Like the rows: one of them is the same. Elsewhere, ${far}.`;
+  return `Like the rows: ${far}. Only the mapped numbers are compared: it may still show something else.`;
 }
+
+/** By the order in which they came, where Python gave no name. */
+export const placedName = ({ id, name }: Placed): string => name || `new picture ${-id}`;
+
+/** Where the slider stands, of the map that walks; empty for one at rest. */
+export function stepWords(store: Store, map: number): string {
+  const walked = store.walkOf(map);
+  if (!walked) return "";
+  const at = clamp(store.traits.sweep_at.value, 0, walked.coords.length - 1);
+  const { names } = walked.sequence;
+  const [before, after] = [names[Math.floor(at)], names[Math.ceil(at)]];
+  return before === after ? `at ${before}` : `between ${before} and ${after}`;
+}
+
+/** The step whose neighbours and numbers are told. */
+export const stepName = (store: Store): string =>
+  store.walked.value?.sequence.names[store.step.value ?? 0] ?? "";
 
 export function stageWords({ layout }: MapDrawable): string {
   const { stage, iteration, total } = layout;

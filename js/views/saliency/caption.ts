@@ -3,9 +3,8 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { explainedClass, number } from "../../lib/format.js";
 import type { Result, State } from "../../lib/wire.js";
 import { icons } from "../../ui/icons.js";
-import { remove } from "./compare.js";
 import type { MapSlot } from "./slots.js";
-import { differences, isQuestion, modelWords } from "./specs.js";
+import { differences, isQuestion, modelWords, remove } from "./specs.js";
 import type { Store } from "./store.js";
 
 export function caption(slot: MapSlot, store: Store): TemplateResult {

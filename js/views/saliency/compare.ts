@@ -7,7 +7,7 @@ import { icons } from "../../ui/icons.js";
 import { type MenuItem, mountMenu } from "../../ui/menu.js";
 import { group, toggle } from "../../ui/parts.js";
 import { fillOf, fills } from "./paint.js";
-import { isQuestion, type Override, without } from "./specs.js";
+import { isQuestion, type Override } from "./specs.js";
 import type { Store } from "./store.js";
 
 const NO_OTHER = "There is no other";
@@ -28,14 +28,6 @@ function add(store: Store, specs: PanelSpec[]): void {
   const room = MOST_PANELS - 1 - compare.length;
   if (room < 1) return;
   store.commit({ compare: [...compare, ...specs.slice(0, room)], panel: compare.length + 1 });
-}
-
-/** Takes a panel away, and what was made of it. */
-export function remove(store: Store, panel: number): void {
-  const { active } = store;
-  const compare = without(store.traits.compare.value, panel);
-  const next = active.value >= panel ? active.value - 1 : active.value;
-  store.commit({ compare, panel: Math.min(next, compare.length) });
 }
 
 /** The panels with a question of their own. */

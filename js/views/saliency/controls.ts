@@ -10,7 +10,6 @@ import { button, group, iconButton } from "../../ui/parts.js";
 import { type Choice, Picker } from "../../ui/picker.js";
 import { slider } from "../../ui/slider.js";
 import { Baselines } from "./baselines.js";
-import { mountCompare, sourcesControls } from "./compare.js";
 import { generated } from "./generated.js";
 import { differences, isQuestion } from "./specs.js";
 import type { Store } from "./store.js";
@@ -22,6 +21,9 @@ const OFFLINE =
   "This page has no kernel: what it shows can be looked at in every way, but nothing new is computed.";
 
 export class Controls {
+  /** Places for what comes behind: of a panel made of others, and for making more panels. */
+  readonly sources: HTMLElement;
+  readonly compare: HTMLElement;
   readonly #store: Store;
   readonly #baselines: Baselines;
   readonly #choices;
@@ -33,8 +35,8 @@ export class Controls {
     this.#choices = computed(() => this.#classes());
     const main = make("div", "row main", element);
     const question = make("fieldset", "question", main);
-    mount(life, make("div", "question", main), () => sourcesControls(store));
-    mountCompare(make("div", "compare", main), store, life);
+    this.sources = make("div", "question", main);
+    this.compare = make("div", "compare", main);
     main.append(end);
     const target = make("div", "field target");
     const picker = new Picker(target, this.#target(), life);

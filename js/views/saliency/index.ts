@@ -102,7 +102,7 @@ export class SaliencyView {
     const shell = new Shell(store.said, life);
     const top = make("header", "top", root);
     const tools = make("div", "toolbar", top);
-    new Controls(top, store, tools, life);
+    const controls = new Controls(top, store, tools, life);
     mountError(make("div", "problem", root), store, life);
     const body = make("div", "body", root);
     const centre = make("div", "centre", body);
@@ -117,7 +117,7 @@ export class SaliencyView {
     react(life, () => {
       const { mountMore } = more.value ?? {};
       if (mountMore)
-        untracked(() => mountMore({ root, tools, inspector, guide, store, shell, player }, life));
+        untracked(() => mountMore({ root, controls, tools, inspector, guide, store, shell, player }, life));
     });
     fetchMore().catch(() => {
       store.problem.value ??= "A part of Saliscope did not arrive. Run the cell again.";

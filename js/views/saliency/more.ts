@@ -1,6 +1,9 @@
 /** What the first picture can do without: the side panel, the tour, boxes, menus and keys. */
 import { type DialogProps, mountDialog } from "../../ui/dialog.js";
+import { mount } from "../../ui/mount.js";
 import { cardBox } from "./card.js";
+import { mountCompare, sourcesControls } from "./compare.js";
+import type { Controls } from "./controls.js";
 import { codeBox } from "./export.js";
 import { mountGuide } from "./guided.js";
 import { helpBox } from "./help.js";
@@ -14,6 +17,7 @@ import { mountToolbar } from "./toolbar.js";
 /** The places that are kept for it, and what it works on. */
 export interface Frame {
   root: HTMLElement;
+  controls: Controls;
   tools: HTMLElement;
   inspector: HTMLElement;
   guide: HTMLElement;
@@ -22,7 +26,10 @@ export interface Frame {
   player: Player;
 }
 
-export function mountMore({ root, tools, inspector, guide, store, shell, player }: Frame, life: AbortSignal) {
+export function mountMore(frame: Frame, life: AbortSignal) {
+  const { root, controls, tools, inspector, guide, store, shell, player } = frame;
+  mount(life, controls.sources, () => sourcesControls(store));
+  mountCompare(controls.compare, store, life);
   mountToolbar(tools, root, store, shell, life);
   mountInspector(inspector, store, life);
   mountGuide(guide, root, store, life);

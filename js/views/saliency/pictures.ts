@@ -10,7 +10,7 @@ const REST = 120;
 /** CSS pixels: a picture that is narrower shows too little. */
 const NARROWEST = 186;
 /** Inside another view there is less room, and less to read. */
-const NARROWEST_BARE = 130;
+const NARROWEST_BARE = 100;
 const GAP = 16;
 /** Of the side panel, where it stands beside the pictures, and the container width from which on it does. */
 const SIDE = 272;

@@ -28,6 +28,14 @@ export function without(compare: readonly PanelSpec[], panel: number): PanelSpec
   return kept.filter((spec) => spec !== null);
 }
 
+/** Takes a panel away, and what was made of it. */
+export function remove(store: Store, panel: number): void {
+  const { active } = store;
+  const compare = without(store.traits.compare.value, panel);
+  const next = active.value >= panel ? active.value - 1 : active.value;
+  store.commit({ compare, panel: Math.min(next, compare.length) });
+}
+
 /** What a further panel has of its own, a few words each. */
 export function differences(store: Store, spec: PanelSpec): string[] {
   if (!isQuestion(spec)) return [titleOf(spec)];

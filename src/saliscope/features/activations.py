@@ -54,6 +54,10 @@ class Activations:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __repr__(self) -> str:
+        pooled = f", {self.pooling}" if self.pooling else ""
+        return f"Activations({len(self)} rows of {self.values.shape[1]}, {self.layer or 'the model'}{pooled})"
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         values = self.values.numpy()
         return np.array(values, dtype=dtype, copy=True) if copy else np.asarray(values, dtype=dtype)

@@ -36,6 +36,9 @@ class Graph:
     def __len__(self) -> int:
         return len(self.pointers) - 1
 
+    def __repr__(self) -> str:
+        return f"Graph({len(self)} rows, {len(self.columns)} entries)"
+
     def to(self, device: torch.device | str) -> "Graph":
         """The same on another device."""
         return Graph(self.pointers.to(device), self.columns.to(device), self.weights.to(device))

@@ -10,8 +10,8 @@ from torch import Tensor
 from saliscope.core.anytime import Step, drive, steadily
 from saliscope.reduction.map_neighbors import map_neighbors_stream
 from saliscope.reduction.neighbors import Neighbors, as_rows, neighbors_stream
-from saliscope.reduction.quality import K, Quality, compared
-from saliscope.reduction.ranks import RankCriteria, check_same_rows, defined, rank_criteria_stream
+from saliscope.reduction.quality import Quality, compared, judged_by
+from saliscope.reduction.ranks import RankCriteria, check_same_rows, rank_criteria_stream
 from saliscope.reduction.shepard import Shepard, shepard_stream
 
 R = TypeVar("R")
@@ -28,9 +28,13 @@ class Audit:
     shepard : Shepard or None
         Distances on the map against those in the data.
     trustworthiness, continuity : float or None
-        See `saliscope.reduction.ranks`; None for fewer than 31 points.
+        See `saliscope.reduction.ranks`.
     rows : int
         Rows behind these two.
+
+    Notes
+    -----
+    Fewer than 4 points have a Shepard diagram only: each is a neighbour of all others, on every map.
     """
 
     quality: Quality | None = None
@@ -38,6 +42,10 @@ class Audit:
     trustworthiness: float | None = None
     continuity: float | None = None
     rows: int = 0
+
+    def __repr__(self) -> str:
+        ranks = f"trustworthiness={self.trustworthiness}, continuity={self.continuity}"
+        return f"Audit({self.quality}, {self.shepard}, {ranks})"
 
     @property
     def kept(self) -> float | None:
@@ -85,19 +93,20 @@ def _steps(
     table: Tensor, at: Tensor, near: Neighbors | None, rows: int, random_state: int
 ) -> Generator[Step[Audit], None, None]:
     # A hundred units: the search for true neighbours, where they are not known, and the ranks take the time.
-    known, begin = Audit(), 0
-    if near is None:
-        near = yield from _through(neighbors_stream(table, min(K, len(table) - 1)), known, 0, 50)
-        begin = 50
-    near = near.nearest(min(K, near.k)).to(at.device)
-    on_map = yield from _through(map_neighbors_stream(at, near.k), known, begin, 60)
-    known = Audit(quality=compared(near, on_map, at))
+    known, begin, k = Audit(), 0, judged_by(len(table))
+    if k:
+        if near is None:
+            near = yield from _through(neighbors_stream(table, k), known, 0, 50)
+            begin = 50
+        k = min(k, near.k)
+        on_map = yield from _through(map_neighbors_stream(at, k), known, begin, 60)
+        known = Audit(quality=compared(near.nearest(k).to(at.device), on_map, at))
     plot = yield from _through(shepard_stream(table, at, random_state=random_state), known, 60, 65)
     known = replace(known, shepard=plot)
-    if not defined(len(table), near.k):
+    if not k:
         yield Step(partial(_itself, known), 100, 100)
         return
-    for step in rank_criteria_stream(table, at, near.k, rows, random_state):
+    for step in rank_criteria_stream(table, at, k, rows, random_state):
         yield Step(partial(_with_ranks, known, step), 65 + 35 * step.done // step.total, 100)
 
 

@@ -29,6 +29,9 @@ SHAPED = 1.0
 EARLY = 100
 """Iterations with early exaggeration; a third of fewer than 300."""
 
+_LEAST_UNIFORM = 2
+"""Neighbours that attract equally even among few rows, where a third of the others would be fewer."""
+
 
 class PCA(Reducer):
     """The plane on which the rows vary most: a shadow of the data, linear and exact.
@@ -70,6 +73,7 @@ class TSNE(Reducer):
     perplexity : float
         How many neighbours count, about. With uniform affinities the ``perplexity / 2`` nearest ones attract,
         equally: 15 for the usual 30, which gives practically the same map (Boehm, Berens and Kobak 2022).
+        At most a third of the other rows attract: where all do, equally, nothing tells rows apart.
     n_neighbors : int, optional
         Neighbours that attract; None for ``perplexity / 2`` of uniform affinities and ``3 * perplexity``
         of the others.
@@ -159,10 +163,14 @@ class TSNE(Reducer):
         return int(3 * self.perplexity) + 1
 
     def _graph(self, found: Neighbors, wanted: int, n: int) -> tuple[Graph, tuple[str, ...]]:
+        if self.affinity == "uniform":
+            k = min(wanted, max(_LEAST_UNIFORM, (n - 1) // 3))
+            graph = uniform_graph(found.nearest(k))
+            if self.n_neighbors is None:
+                return graph, fewer("perplexity", self.perplexity, min(self.perplexity, 2 * k), n)
+            return graph, fewer("n_neighbors", wanted, k, n)
         k = min(wanted, n - 1)
         nearest = found.nearest(k)
-        if self.affinity == "uniform":
-            return uniform_graph(nearest), fewer("n_neighbors", wanted, k, n)
         # A perplexity of k neighbours needs more than k: their weights fall.
         perplexity = min(float(self.perplexity), max(1.0, k / 3))
         return perplexity_graph(nearest, perplexity), fewer("perplexity", self.perplexity, perplexity, n)

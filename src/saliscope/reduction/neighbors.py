@@ -49,6 +49,9 @@ class Neighbors:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def __repr__(self) -> str:
+        return f"Neighbors({len(self)} rows, the {self.k} nearest of each)"
+
     @property
     def k(self) -> int:
         """Neighbours of each row."""

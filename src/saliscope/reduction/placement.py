@@ -25,6 +25,10 @@ K = 15
 QUANTILE = 0.99
 """A point is in the distribution if its k-th neighbour is no farther than that of this share of the data."""
 
+_TWIN = 1e-5  # of a row's length: batches of another size change activations by 3e-7
+_CLOSE = 0.01  # of the distance to its own k-th neighbour, where rows are long and close together
+_LEAST_SCALE = 0.1  # of the limit: beside a stack of equal rows nothing else would be inside
+
 N_ITER = 60
 _TRIAL = 10  # steps from every start, before the better one is gone on with
 _MOMENTUM = 0.3
@@ -47,17 +51,24 @@ class Placed:
     neighbors : Neighbors
         Nearest rows of the map's data, (m, k).
     inside : Tensor of shape (m,)
-        Whether the k-th neighbour is no farther than the k-th neighbours of 99 % of the data are from them.
-        Where it is, the map has no place for the point: its coordinates say only what is least unlike it.
-        A row that the data have is inside.
+        Whether both ratios are at most 1. Where not, the map has no place for the point: its coordinates say
+        only what is least unlike it. A row that the data have is inside. It is about distances in the data,
+        which for activations are the model's view: a blank picture may look to it like some of the rows.
     distance_ratio : Tensor of shape (m,)
-        Distance of the k-th neighbour in units of that limit: above 1 is outside.
+        Distance of the k-th neighbour, in units of the one that 99 % of the data do not exceed.
+    local_ratio : Tensor of shape (m,)
+        The same distance relative to what it is for the rows around, in units of what 99 % of the data do not
+        exceed either. It finds what lies beside a dense part, at a distance usual elsewhere.
     """
 
     coordinates: Float32[Tensor, "m 2"]
     neighbors: Neighbors
     inside: Bool[Tensor, " m"]
     distance_ratio: Float32[Tensor, " m"]
+    local_ratio: Float32[Tensor, " m"]
+
+    def __repr__(self) -> str:
+        return f"Placed({len(self.inside)} points, {int(self.inside.sum())} of them inside)"
 
 
 def place(embedding: Embedding, data: Any, new: Any) -> Placed:
@@ -109,7 +120,9 @@ class Placer:
         check_same_rows(self._rows, embedding.coordinates)
         self._at = as_rows(embedding.coordinates, "embedding", self._rows.device).float()
         self.k = min(K, len(self._rows))
-        self._limit = self._distance_limit(embedding.neighbors)
+        around, self._far = self._scales(embedding.neighbors)
+        self._limit = _usual(self._far)
+        self._local_limit = _usual(self._compared(self._far, around))
         self._unit, self._centre = self._spacing() / _SPACING, self._at.mean(0)
         points = (self._at - self._centre) / self._unit
         ones = torch.ones_like(points[:, :1])
@@ -120,15 +133,21 @@ class Placer:
         ).T.contiguous()
         self._to_force = torch.cat([points, ones], dim=1)
 
-    def _distance_limit(self, known: Neighbors | None) -> Tensor:
-        """The distance that the k-th neighbour of `QUANTILE` of the data does not exceed."""
+    def _scales(self, known: Neighbors | None) -> tuple[Tensor, Tensor]:
+        """The neighbours of each row of the data, (n, k), and how far the last of them is."""
         others = min(self.k, len(self._rows) - 1)
         if others == 0:
-            return self._rows.new_zeros((), dtype=torch.float32)
+            zeros = self._rows.new_zeros(1)
+            return zeros[:, None].long(), zeros.float()
         if known is None or known.k < others:
             known = neighbors(self._rows, others)
-        far = known.distances[:, others - 1].to(self._rows.device).sort().values
-        return far[int(QUANTILE * (len(far) - 1))]
+        known = known.nearest(others).to(self._rows.device)
+        return known.indices, known.distances[:, -1]
+
+    def _compared(self, far: Tensor, around: Tensor) -> Tensor:
+        """Distances relative to those that are usual for the rows around."""
+        usual = self._far[around].median(1).values.maximum(_LEAST_SCALE * self._limit)
+        return torch.where(far > 0, far / usual, 0.0)
 
     def _spacing(self) -> float:
         """Median distance of the 15th neighbour on the map."""
@@ -159,11 +178,15 @@ class Placer:
     def _placed(self, asked: Tensor) -> Placed:
         near = self._nearest(asked)
         found = self._walk(near) * self._unit + self._centre
-        twin = near.distances[:, :1] == 0
-        coordinates = torch.where(twin, self._at[near.indices[:, 0]], found)
+        nearest, away = near.indices[:, 0], near.distances[:, 0]
+        own = self._rows[nearest].norm(dim=1) * _TWIN
+        twin = (away == 0) | ((away <= own) & (away <= _CLOSE * self._far[nearest]))
+        coordinates = torch.where(twin[:, None], self._at[nearest], found)
         far = near.distances[:, min(self.k, max(1, len(self._rows) - 1)) - 1]
         ratio = torch.where(far > 0, far / self._limit, 0.0)
-        return Placed(coordinates, near, (far <= self._limit) | twin[:, 0], ratio)
+        relative = self._compared(far, near.indices)
+        local = torch.where(relative > 0, relative / self._local_limit, 0.0)
+        return Placed(coordinates, near, (ratio.maximum(local) <= 1) | twin, ratio, local)
 
     def _nearest(self, asked: Tensor) -> Neighbors:
         if len(asked) > _FEW or not len(asked):
@@ -218,6 +241,11 @@ class Placer:
         return places * force[:, 2:] - force[:, :2], total
 
 
+def _usual(values: Tensor) -> Tensor:
+    """What `QUANTILE` of them do not exceed."""
+    return values.sort().values[int(QUANTILE * (len(values) - 1))]
+
+
 def _squares(places: Tensor, around: Tensor) -> tuple[Tensor, Tensor]:
     """From the points to their neighbours; and ``1 + |y - y_j|^2``."""
     difference = around - places[:, None]
@@ -240,4 +268,5 @@ def _joined(parts: tuple[Placed, ...]) -> Placed:
         Neighbors(torch.cat([one.indices for one in near]), torch.cat([one.distances for one in near])),
         torch.cat([part.inside for part in parts]),
         torch.cat([part.distance_ratio for part in parts]),
+        torch.cat([part.local_ratio for part in parts]),
     )

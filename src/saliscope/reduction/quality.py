@@ -11,14 +11,18 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
+from saliscope.errors import ReductionError
 from saliscope.reduction.map_neighbors import map_neighbors
 from saliscope.reduction.neighbors import Neighbors, as_rows
 from saliscope.reduction.ranks import check_same_rows, continuity, trustworthiness
 
-__all__ = ["K", "Quality", "continuity", "quality", "trustworthiness"]
+__all__ = ["K", "Quality", "continuity", "judged_by", "quality", "row_quality", "trustworthiness"]
 
 K = 15
-"""Neighbours that a point's quality is about."""
+"""Neighbours that a point's quality is about, at most."""
+
+FEWEST = 4
+"""Rows below which a map has no quality: all of them are neighbours of each other."""
 
 _CHUNK = 2**16  # rows compared at once: k^2 numbers each
 
@@ -59,8 +63,20 @@ class Quality:
 
     @property
     def k(self) -> int:
-        """Neighbours that were looked at: 15, or as many as there are."""
+        """Neighbours that were looked at: 15, or a third of the other rows."""
         return self.map_neighbors.k
+
+    def __repr__(self) -> str:
+        means = (f"{name} {getattr(self, name).mean():.2f}" for name in ("kept", "false", "missing"))
+        return f"Quality({len(self.kept)} points, k = {self.k}, {', '.join(means)})"
+
+
+def judged_by(n: int) -> int:
+    """Neighbours that a map of n rows is judged by: 15, at most a third of the others; 0 where none can.
+
+    Of nearly all rows every map keeps nearly all: shares of them would say nothing.
+    """
+    return min(K, (n - 1) // 3) if n >= FEWEST else 0
 
 
 def quality(neighbors: Neighbors, coordinates: Any) -> Quality:
@@ -69,9 +85,44 @@ def quality(neighbors: Neighbors, coordinates: Any) -> Quality:
     Parameters
     ----------
     neighbors : Neighbors
-        Nearest rows in the data, at least one each; the first 15 are used.
+        Nearest rows in the data, at least one each; the first 15 are used, and at most a third of the
+        other rows.
     coordinates : Tensor or array of shape (n, axes)
         The map, row by row.
+
+    Raises
+    ------
+    ReductionError
+        Another number of rows, fewer than 4, or NaN or infinity.
+    """
+    at = as_rows(coordinates, "coordinates", neighbors.indices.device)
+    check_same_rows(neighbors.indices, at)
+    if len(at) < FEWEST:
+        raise ReductionError(
+            "coordinates",
+            f"{len(at)} rows",
+            f"at least {FEWEST}",
+            "Fewer are all neighbours, on every map.",
+        )
+    near = neighbors.nearest(min(judged_by(len(at)), neighbors.k))
+    return compared(near, map_neighbors(at, near.k), at)
+
+
+def row_quality(neighbors: Neighbors, coordinates: Any, row: int) -> tuple[list[int], list[int]]:
+    """The false and the missing neighbours of one row, as `quality` finds them for all, without the others.
+
+    Parameters
+    ----------
+    neighbors : Neighbors
+        Nearest rows in the data, at least one each; as many as `quality` uses are used.
+    coordinates : Tensor or array of shape (n, axes)
+        The map, row by row.
+    row : int
+
+    Returns
+    -------
+    false, missing : list of int
+        Rows, the nearest first: those near on the map alone, and those near in the data alone.
 
     Raises
     ------
@@ -80,8 +131,20 @@ def quality(neighbors: Neighbors, coordinates: Any) -> Quality:
     """
     at = as_rows(coordinates, "coordinates", neighbors.indices.device)
     check_same_rows(neighbors.indices, at)
-    near = neighbors.nearest(min(K, neighbors.k))
-    return compared(near, map_neighbors(at, near.k), at)
+    near = neighbors.indices[:, : min(judged_by(len(at)), neighbors.k)]
+    # Of its true neighbours as well, as one of which it may be near on the map.
+    asked = torch.cat([near.new_tensor([row]), near[row]])
+    far = torch.linalg.vector_norm(at[asked, None].double() - at[None].double(), dim=2)
+    far[torch.arange(len(asked)), asked] = torch.inf
+    on_map = far.topk(near.shape[1], largest=False).indices
+    mine, theirs = near[row].tolist(), on_map[0].tolist()
+    false = [other for other in theirs if other not in mine and row not in near[other].tolist()]
+    missing = [
+        other
+        for other, found in zip(mine, on_map[1:].tolist(), strict=True)
+        if other not in theirs and row not in found
+    ]
+    return false, missing
 
 
 def compared(near: Neighbors, on_map: Neighbors, at: Float[Tensor, "n axes"]) -> Quality:

@@ -44,6 +44,9 @@ class Shepard:
     counts: Int64[Tensor, "bins bins"]
     n_pairs: int
 
+    def __repr__(self) -> str:
+        return f"Shepard({self.n_pairs} pairs, rho = {'none' if self.rho is None else f'{self.rho:.2f}'})"
+
 
 def shepard(data: Any, coordinates: Any, n_pairs: int = N_PAIRS, random_state: int = 0) -> Shepard:
     """Compare distances in the data and on the map.

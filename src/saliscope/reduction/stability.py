@@ -15,7 +15,7 @@ from saliscope.reduction.align import disparity
 from saliscope.reduction.embedding import Embedding
 from saliscope.reduction.map_neighbors import map_neighbors
 from saliscope.reduction.neighbors import Neighbors, as_rows
-from saliscope.reduction.quality import K, compared
+from saliscope.reduction.quality import compared, judged_by
 
 if TYPE_CHECKING:
     from saliscope.reduction.base import Reducer
@@ -31,8 +31,8 @@ class Stability:
     Attributes
     ----------
     kept : float or None
-        Share of a point's 15 neighbours on one map that are its neighbours on the other. None before the
-        second run.
+        Share of a point's 15 neighbours on one map that are its neighbours on the other; with few rows, of
+        a third of the others. None before the second run, and for fewer than 4 rows.
     disparity : float or None
         What is left of the difference of two maps after turning, mirroring, scaling and shifting: 0 for the
         same shape, 1 for nothing in common. Where `kept` is high and this is not low, neighbourhoods can be
@@ -108,10 +108,11 @@ def _seeded(reducer: "Reducer", n: int, run: int) -> "tuple[Reducer, Tensor]":
 def _compared(runs: tuple[Tensor, ...]) -> Stability:
     if len(runs) < 2:
         return Stability(None, None, len(runs))
-    k = min(K, len(runs[0]) - 1)
-    near = [map_neighbors(one, k) for one in runs]
+    k = judged_by(len(runs[0]))
+    near = [map_neighbors(one, k) for one in runs] if k else []
     kept, apart = [], []
     for a, b in combinations(range(len(runs)), 2):
-        kept.append(float(compared(near[a], near[b], runs[b]).kept.mean()))
+        if k:
+            kept.append(float(compared(near[a], near[b], runs[b]).kept.mean()))
         apart.append(disparity(runs[a], runs[b]))
-    return Stability(sum(kept) / len(kept), sum(apart) / len(apart), len(runs))
+    return Stability(sum(kept) / len(kept) if k else None, sum(apart) / len(apart), len(runs))

@@ -25,7 +25,11 @@ EXAGGERATION = 12.0
 _BLOCK = 2**18  # pairs at once, where all are summed: they stay in a core's cache
 _LOOK_EVERY = 25
 _MOMENTUM_EARLY = 0.5
-_MOMENTUM = 0.8
+_MOMENTUM_FEW = 0.8
+"""Up to `EXACT` points 300 iterations suffice: with more momentum they end in worse minima."""
+_MOMENTUM_MANY = 0.95
+"""Beyond, they do not: 10 000 points in clusters keep 0.12 of their neighbours instead of 0.11, and as many
+of a cloud of 32 dimensions 0.13 instead of 0.08."""
 _LEAST_RATE = 5.0
 _LEAST_GAIN = 0.01
 
@@ -169,16 +173,21 @@ def _all_pairs(points: Float[Tensor, "2 n"]) -> tuple[Float[Tensor, "2 n"], Tens
 class _Descent:
     """Gradient descent with momentum and a gain for each coordinate (Jacobs 1988).
 
-    A gain grows while its coordinate keeps its direction and shrinks where it turns.
+    A gain grows while its coordinate keeps its direction and shrinks where it turns. `shares` are those of
+    the points in the attraction, (n,).
     """
 
-    def __init__(self, points: Tensor) -> None:
+    def __init__(self, points: Tensor, shares: Tensor) -> None:
         self.points = points
+        # A point that many others hold is on a steeper slope: steps as long as theirs would throw it out of
+        # the map and back, and its neighbours with it.
+        self._damping = (shares * len(shares)).clamp_min(1).reciprocal()
         self._step = torch.zeros_like(points)
         self._gains = torch.ones_like(points)
 
     def go(self, slope: Tensor, rate: float, momentum: float) -> None:
         """One step down; the points become new ones, since somebody may still hold the old."""
+        slope = slope * self._damping
         turned = self._step * slope > 0
         self._gains = torch.where(turned, self._gains * 0.8, self._gains + 0.2).clamp_min_(_LEAST_GAIN)
         self._step = self._step * momentum - slope * self._gains * rate
@@ -190,7 +199,8 @@ def _iterations(
     graph: Graph, start: Tensor, attraction: float, n_iter: int, early: int, tolerance: float
 ) -> Generator[Step[Tensor], None, None]:
     forces = Forces(graph, start)
-    descent = _Descent(start.T.contiguous())
+    descent = _Descent(start.T.contiguous(), segment_sum(forces.weights, forces.pointers))
+    momentum = _MOMENTUM_MANY if len(graph) > EXACT else _MOMENTUM_FEW
     last = math.inf
     for done in range(1, n_iter + 1):
         hurried = done <= early
@@ -203,7 +213,7 @@ def _iterations(
             last = now
         # The steeper the attraction, the shorter the steps (Belkina et al. 2019, openTSNE).
         rate = max(len(graph) / (4 * max(strength, 1.0)), _LEAST_RATE)
-        descent.go(slope, rate, _MOMENTUM_EARLY if hurried else _MOMENTUM)
+        descent.go(slope, rate, _MOMENTUM_EARLY if hurried else momentum)
         yield Step(partial(_rows, descent.points), done, total)
         if done == total:
             return

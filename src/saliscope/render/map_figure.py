@@ -187,8 +187,9 @@ class _Page(Paper):
         from matplotlib.collections import LineCollection
 
         here, torn = places[self.screen.point], set(shown.torn)
+        near = self.screen.neighbors if shown.neighbors is None else shown.neighbors
         for far in (False, True):
-            ends = [places[i] for i in self.screen.neighbors if (i in torn) == far]
+            ends = [places[i] for i in near if (i in torn) == far]
             style = (0, (3, 2)) if far else "solid"
             lines = [np.array([here, end]) for end in ends]
             axes.add_collection(LineCollection(lines, colors=INK, linewidths=0.6, linestyles=[style]))

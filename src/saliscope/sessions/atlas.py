@@ -22,7 +22,14 @@ from saliscope.reduction.stability import stability_stream
 from saliscope.sessions.collection import Collection
 from saliscope.sessions.columns import Known, predicted
 from saliscope.sessions.embedding import EmbeddingSession
-from saliscope.sessions.embedding_facts import distances_of, groups_of, row_of, table_of
+from saliscope.sessions.embedding_facts import (
+    check_step,
+    distances_of,
+    groups_of,
+    row_at,
+    row_of,
+    table_of,
+)
 from saliscope.sessions.embedding_publish import grid_of
 from saliscope.sessions.inspecting import inspector
 from saliscope.sessions.menus import info_of
@@ -130,26 +137,42 @@ class Atlas:
             pictures=collection.has_pictures,
             model=model,
             reducers=reducer_menu(),
-            methods=tuple(MethodName(cls.key, cls.title) for cls in methods().values()),
+            methods=self._methods,
             columns=tuple(column for column, _ in shown),
             search=collection.texts(),
             notes=collection.notes if table is None else (*collection.notes, *table.notes),
         )
         return points, [blob for _, blobs in shown for blob in blobs]
 
+    @property
+    def _methods(self) -> tuple[MethodName, ...]:
+        """Those of the inspector: without a model that sees pictures nothing can be explained."""
+        if self.inspector is None:
+            return ()
+        return tuple(MethodName(cls.key, cls.title) for cls in methods().values())
+
     def info(self) -> tuple[Info, list[Blob]]:
         """What the inspector chooses from, with the colour maps."""
         models = [] if self.inspector is None else [self.inspector.subject.info()]
         return info_of(models, self.n)
 
-    def row(self, row: int) -> Row:
-        """All about one row."""
-        table, scores = self._table(), self.tables.scores
-        return row_of(row, table, dict(self.session.maps), self.columns, scores, self.classes)
+    def row(self, row: int, step: int | None = None) -> Row:
+        """All about one row, on the maps at rest or at a step of the sequence."""
+        walk, known = self.session.walk, (self.columns, self.tables.scores, self.classes)
+        if step is None:
+            return row_of(row, self._table(), dict(self.session.maps), *known)
+        check_step(step, walk)
+        assert walk is not None
+        return row_at(row, step, walk, *known)
 
-    def distances(self, row: int) -> Tensor:
-        """Distances of all rows from one, in the data."""
-        return distances_of(row, self._table().data)
+    def distances(self, row: int, step: int | None = None) -> Tensor:
+        """Distances of all rows from one, in the data, or in those of a step of the sequence."""
+        walk = self.session.walk
+        if step is None:
+            return distances_of(row, self._table().data)
+        check_step(step, walk)
+        assert walk is not None
+        return distances_of(row, walk.tables[step].data)
 
     def groups(self, a: Sequence[int], b: Sequence[int], target: Any = None) -> tuple[Groups, list[Blob]]:
         """Two groups of rows, and in what they differ."""
@@ -179,8 +202,9 @@ class Atlas:
             placed = place(shown.embedding, shown.table.data, row)
             x, y = grid_of(placed.coordinates[:1].cpu(), shown.layout.box)[0].tolist()
             near = placed.neighbors.indices[0].tolist()
-            inside, ratio = bool(placed.inside[0]), float(placed.distance_ratio[0])
-            found.append(PlacedPoint(number, map, x, y, inside, ratio, near, name))
+            inside = bool(placed.inside[0])
+            ratio, local = float(placed.distance_ratio[0]), float(placed.local_ratio[0])
+            found.append(PlacedPoint(number, map, x, y, inside, ratio, local, near, name))
             yield
         self.placed += found
         return tuple(found)

@@ -1,7 +1,7 @@
 """The rows of an EmbeddingExplorer: what was given of each; pictures are made when somebody looks."""
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,19 @@ def oddities(rows: Tensor) -> list[str]:
         raise ReductionError(
             "data", "rows that are all equal", "rows that differ", "There is nothing to map."
         )
+    equal = _equal_rows(rows)
+    if equal:
+        said.append(
+            f"{equal} of {len(rows)} rows are equal to another one: what sets them apart on a map is chance."
+        )
     return said
+
+
+def _equal_rows(rows: Tensor) -> int:
+    """Rows that have a twin, by a hash of their bytes."""
+    # Adding 0 makes 0 of -0, which is equal to it and has other bytes.
+    hashes = (hash((row + 0).tobytes()) for row in rows.numpy())
+    return sum(count for count in Counter(hashes).values() if count > 1)
 
 
 def _stretched(images: Any, n: int, notes: list[str]) -> Any:

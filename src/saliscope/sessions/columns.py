@@ -57,6 +57,13 @@ class Known:
             return "" if np.isnan(value) else f"{value:.6g}"
         return self.texts[row] if self.texts is not None else ""
 
+    def value(self, row: int) -> str | float | None:
+        """What the row has, for a table: a number, None where it is missing, or a text."""
+        if self.values is None:
+            return self.text(row)
+        value = float(self.values[row])
+        return None if np.isnan(value) else float(f"{value:.6g}")
+
     def keys(self) -> np.ndarray:
         """What the rows are sorted by."""
         if self.codes is not None:

@@ -10,13 +10,14 @@ from saliscope.core.anytime import Step, closed
 from saliscope.errors import ReductionError
 from saliscope.reduction.audit import Audit, audit_stream
 from saliscope.reduction.embedding import Embedding
-from saliscope.reduction.quality import quality
-from saliscope.sessions.desk import Desk, Stopped
+from saliscope.reduction.quality import judged_by, quality
+from saliscope.sessions.desk import Stopped
 from saliscope.sessions.embedding_publish import layout_of
-from saliscope.sessions.sequences import Walk, walk
+from saliscope.sessions.sequences import key_of
 from saliscope.sessions.tables import Table, Tables
+from saliscope.sessions.walking import Walking
 from saliscope.specs.blobs import Blob
-from saliscope.specs.embedding import Layout, LayoutSequence, LayoutStage, Work
+from saliscope.specs.embedding import Layout, LayoutStage, Work
 
 if TYPE_CHECKING:
     from saliscope.reduction.estimators import Reducer
@@ -30,7 +31,7 @@ _KEPT = 24
 
 @dataclass(frozen=True)
 class Asked:
-    """What is wanted: maps side by side of a layer (None: of the data given), and a sequence of the first."""
+    """What is wanted: maps side by side of a layer (None: of the data given), and a sequence of one."""
 
     layer: str | None
     reducers: "tuple[Reducer, ...]"
@@ -55,7 +56,7 @@ class Shown:
         return self.layout.stage == "final"
 
 
-class EmbeddingSession(Desk):
+class EmbeddingSession(Walking):
     """Maps side by side, on their way or finished, and a sequence of them.
 
     The listener hears every `WorkState`, `Layout` and `LayoutSequence`, and ``(None, [])`` when a table was
@@ -71,22 +72,17 @@ class EmbeddingSession(Desk):
     ----------
     maps : dict of int to Shown
         What is on screen, by place.
-    sequence : (LayoutSequence, list of Blob) or None
-    walk : Walk or None
-        What the sequence was made of.
+    sequence, walk
+        See `Walking`.
     """
 
     def __init__(self, tables: Tables, numbers: Iterator[int] | None = None) -> None:
-        super().__init__(numbers)
-        self.tables = tables
+        super().__init__(tables, numbers)
         self.maps: dict[int, Shown] = {}
-        self.sequence: tuple[LayoutSequence, list[Blob]] | None = None
-        self.walk: Walk | None = None
         self._known: OrderedDict[Hashable, tuple[Embedding, Audit | None]] = OrderedDict()
         self._asked: Asked | None = None
         self._owed: set[int] = set()
         self._framed = 0.0
-        self._walked: Hashable = None
 
     @property
     def table(self) -> Table | None:
@@ -128,7 +124,7 @@ class EmbeddingSession(Desk):
         """Begin anew, nothing remembered."""
         with self._lock:
             self._known.clear()
-            self._walked = None
+            self._walk_no_more()
             self.tables.forget()
 
     @property
@@ -144,6 +140,7 @@ class EmbeddingSession(Desk):
             self._owed.clear()
             for map in [map for map in self.maps if map >= len(asked.reducers)]:
                 del self.maps[map]
+            self._reseat_walk(asked.layer, asked.reducers)
             self._submit(lambda number: self._answer(number, asked, refined))
 
     def _answer(self, number: int, asked: Asked, refined: int | None) -> Iterator[None]:
@@ -160,7 +157,7 @@ class EmbeddingSession(Desk):
         for map in range(len(asked.reducers)):
             yield from self._judge(number, map)
         if asked.sweep is not None:
-            yield from self._sweep(number, asked, table)
+            yield from self._sweep(number, asked.sweep, asked.reducers, table)
         self._tell(number, "done", text=f"Done in {time.monotonic() - begun:.1f} s")
 
     def _again(self, number: int, map: int, table: Table, reducer: "Reducer") -> bool:
@@ -237,7 +234,7 @@ class EmbeddingSession(Desk):
         if step.done:
             embedding, audit = step.result, None
             table.learn(embedding.neighbors)
-            if table.near is not None:
+            if table.near is not None and judged_by(len(table.data)):
                 audit = Audit(quality=quality(table.near, embedding.coordinates))
             note = f"Stopped after {step.done} of {step.total} iterations."
             embedding = replace(embedding, notes=(note, *embedding.notes))
@@ -260,29 +257,6 @@ class EmbeddingSession(Desk):
                 self._show(number, map, shown.table, shown.reducer, "final", shown.embedding, audit)
             self._report(number, "layout", step.done, step.total, f"Judging the map: {step.done} %")
             yield from self._pause(number)
-
-    def _sweep(self, number: int, asked: Asked, table: Table) -> Generator[None, None, None]:
-        assert asked.sweep is not None
-        asked_for = (asked.sweep, _key(table, asked.reducers[0]), len(asked.reducers))
-        if self._walked == asked_for:
-            return
-        steps = walk(asked.sweep, asked.reducers, table, self.tables, self._reporter(number))
-        for found in self._each(number, steps):
-            if found is not None:
-                sequence, blobs = found.spec(number)
-                with self._lock:
-                    if number == self._number:
-                        self.sequence, self.walk = (sequence, blobs), found
-                        self.listener(sequence, blobs)
-                self._report(number, "sequence", sequence.done, sequence.total, found.text)
-            yield
-        self._walked = asked_for
-
-    def _each(self, number: int, steps: Generator[Walk | None, None, None]) -> Iterator[Walk | None]:
-        for step in steps:
-            if self._stopped == number:
-                raise Stopped
-            yield step
 
     def _frame(self, number: int, map: int, table: Table, reducer: "Reducer", step: Step[Embedding]) -> None:
         """Show a map on its way, if the page has drawn the one before."""
@@ -330,5 +304,4 @@ class EmbeddingSession(Desk):
 
 
 def _key(table: Table, reducer: "Reducer") -> Hashable:
-    # repr() leaves out what is as usual, and knows no tensors.
-    return table.layer, reducer.key, tuple(sorted((n, str(v)) for n, v in reducer.get_params().items()))
+    return table.layer, key_of(reducer)

@@ -1,6 +1,7 @@
 """What is true of rows and groups, whatever a map says: neighbours, distances, what differs, the table."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,12 @@ import torch
 from torch import Tensor
 
 from saliscope.errors import InputError
+from saliscope.reduction.quality import judged_by, row_quality
 from saliscope.sessions.collection import Collection
 from saliscope.sessions.columns import Known
 from saliscope.sessions.embedding import Shown
 from saliscope.sessions.inspecting import mean_attribution, spread
+from saliscope.sessions.sequences import Walk
 from saliscope.sessions.subject import Subject
 from saliscope.sessions.tables import K, Table
 from saliscope.specs.blobs import Blob
@@ -60,6 +63,39 @@ def row_of(
     values = {name: known.text(row) for name, known in columns.items()}
     top5 = () if scores is None else top_of(scores[row], classes)
     return Row(row, ids, distances, false, missing, values, top5)
+
+
+def row_at(
+    row: int,
+    step: int,
+    walk: Walk,
+    columns: Mapping[str, Known],
+    scores: Tensor | None,
+    classes: tuple[str, ...],
+) -> Row:
+    """All about one row at a step of a sequence: its neighbours in the rows of that step, and on its map.
+
+    Raises
+    ------
+    InputError
+        If there is no such step, or not yet.
+    """
+    check_step(step, walk)
+    found = row_of(row, walk.tables[step], {}, columns, scores, classes)
+    near = walk.near(step)
+    if near is None or not judged_by(len(near)):
+        return replace(found, step=step)
+    false, missing = row_quality(near, walk.embeddings[step].coordinates, row)
+    return replace(found, false={walk.map: false}, missing={walk.map: missing}, step=step)
+
+
+def check_step(step: Any, walk: Walk | None) -> int:
+    """The number of a step of a sequence that is computed."""
+    there = 0 if walk is None else len(walk.embeddings)
+    if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < there:
+        expected = f"a step of the sequence, from 0 to {there - 1}" if there else "None without a sequence"
+        raise InputError("step", repr(step), expected)
+    return step
 
 
 def top_of(scores: Tensor, classes: tuple[str, ...]) -> tuple[Probability, ...]:
@@ -191,7 +227,7 @@ def table_of(
     else:
         ids = _sorted(ids, columns[sort], descending)
     chosen = ids[start : start + min(count, MOST_LINES)]
-    return [TableRow(int(i), {name: known.text(int(i)) for name, known in columns.items()}) for i in chosen]
+    return [TableRow(int(i), {name: known.value(int(i)) for name, known in columns.items()}) for i in chosen]
 
 
 def _sorted(ids: np.ndarray, known: Known, descending: bool) -> np.ndarray:

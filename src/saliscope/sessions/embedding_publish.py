@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from saliscope.reduction.audit import Audit
@@ -17,6 +18,11 @@ Box = tuple[float, float, float, float]
 LOW_RHO = 0.5
 """Rank correlation of distances below which a ruler would mislead."""
 
+OUTERMOST = 0.01
+"""Share of the points of a map on its way that may lie beyond its frame, at either end of an axis."""
+
+_MARGIN = 0.1  # beside the others, in widths of what they take
+
 
 def box_of(*maps: Tensor) -> Box:
     """The smallest square (x, y, width, height) around all points of all maps; never flat.
@@ -30,13 +36,21 @@ def box_of(*maps: Tensor) -> Box:
     return x, y, side, side
 
 
+def frame_of(map: Tensor) -> Box:
+    """The box of a map on its way: a few strays, which come back later, must not make a dot of all others."""
+    ends = torch.quantile(map.double(), torch.tensor([OUTERMOST, 1 - OUTERMOST]).double(), dim=0)
+    margin = (ends[1] - ends[0]).max() * _MARGIN
+    low, high = map.double().aminmax(dim=0)
+    return box_of(torch.stack([low.maximum(ends[0] - margin), high.minimum(ends[1] + margin)]))
+
+
 def grid_of(coordinates: Tensor, box: Box) -> np.ndarray:
     """Coordinates in units of the grid over a box, not rounded; points outside have values outside."""
     return (coordinates.double().numpy() - np.array(box[:2])) / np.array(box[2:]) * GRID
 
 
 def codes_of(coordinates: Tensor, box: Box) -> Blob:
-    """Coordinates of points in a box as whole numbers."""
+    """Coordinates of points in a box as whole numbers; what lies outside is put on its edge."""
     return Blob.from_codes(np.rint(grid_of(coordinates, box)).clip(0, GRID).astype(np.uint16))
 
 
@@ -75,7 +89,7 @@ def layout_of(
         Sentences of the reducer, which those with numbers precede.
     """
     coordinates = embedding.coordinates.cpu()
-    box = box_of(coordinates)
+    box = frame_of(coordinates) if stage == "partial" else box_of(coordinates)
     blobs = [codes_of(coordinates, box)]
     numbers = numbers_of(embedding, audit)
     quality = None if audit is None else audit.quality

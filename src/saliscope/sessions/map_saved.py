@@ -67,6 +67,7 @@ def saved_of(
     explained = {message["index"] for message, _ in attributions}
     distances = {*explained} | ({point} if point is not None else set())
     answers = {"distances": {str(i): _distances(atlas, i) for i in sorted(distances)}}
+    answers["row"] = dict(_walked(atlas, sorted(distances)))
     if chosen.get("group_a") or chosen.get("group_b"):
         groups, blobs = atlas.groups(chosen.get("group_a", ()), chosen.get("group_b", ()), target)
         answers["groups"] = {"": (groups.to_json(), blobs)}
@@ -110,9 +111,17 @@ def _some(n: int, most: int, first: Sequence[int]) -> np.ndarray:
     return np.sort(np.concatenate([kept, spread(others, most - len(kept))]))
 
 
-def _row(atlas: "Atlas", row: int) -> dict[str, Any]:
+def _walked(atlas: "Atlas", rows: Sequence[int]) -> Iterator[tuple[str, Answer]]:
+    """At each step of the sequence, the rows that were looked at: all of them would make the page large."""
+    walk = atlas.session.walk
+    for step in range(0 if walk is None else len(walk.embeddings)):
+        for row in rows:
+            yield f"{row} {step}", (_row(atlas, row, step), [])
+
+
+def _row(atlas: "Atlas", row: int, step: int | None = None) -> dict[str, Any]:
     """The answer about a row, its numbers no longer than somebody reads."""
-    found = atlas.row(row).to_json()
+    found = atlas.row(row, step).to_json()
     found["distances"] = [_short(each) for each in found["distances"]]
     for each in found["top5"]:
         each["p"] = _short(each["p"])

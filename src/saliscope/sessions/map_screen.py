@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 _TAIL = 0.005
 """Share of the values beyond either end of an automatic scale, as in the page."""
 
-_STEPS = {"layers": "", "perplexity": "perplexity ", "n_neighbors": "n_neighbors "}
-"""What precedes the name of a step."""
-
 _QUALITIES = {
     "kept": ("Neighbours kept", "share of a point's {k} nearest rows that are also its nearest on the map"),
     "false": (
@@ -63,7 +60,10 @@ def screen_of(atlas: "Atlas", looks: Looks) -> MapScreen:
     session = atlas.session
     maps = dict(session.maps)
     walk = session.walk if session.walk is not None and session.walk.sweep == looks.sweep else None
-    shown = [_map(atlas, looks, each, walk if place == 0 else None) for place, each in sorted(maps.items())]
+    walked = None if walk is None else walk.map
+    shown = [
+        _map(atlas, looks, each, walk if place == walked else None) for place, each in sorted(maps.items())
+    ]
     table, near = session.table, ()
     if looks.point is not None and looks.spokes and maps:
         near = tuple(atlas.row(looks.point).neighbors)
@@ -106,8 +106,7 @@ def _walked(atlas: "Atlas", made: ShownMap, walk: "Walk", looks: Looks, shown: S
     before = int(at)
     after = min(before + 1, len(walk.embeddings) - 1)
     first, second = (walk.embeddings[i].coordinates.double().cpu().numpy() for i in (before, after))
-    first_name, second_name = (f"{_STEPS[walk.sweep]}{walk.names[i]}" for i in (before, after))
-    where = first_name if at == before else f"between {first_name} and {second_name}"
+    where = walk.names[before] if at == before else f"between {walk.names[before]} and {walk.names[after]}"
     moved = None if looks.color_by != "displacement" else walk.displacement()
     colours = made.colours
     if moved is not None:
@@ -115,11 +114,21 @@ def _walked(atlas: "Atlas", made: ShownMap, walk: "Walk", looks: Looks, shown: S
         colours = _numbers(moved[step], "Displacement", "in radii of the map")
     elif looks.color_by in _QUALITIES:
         colours = Colours()  # of another map than the one that is seen
+    elif looks.color_by == "distance" and looks.point is not None:
+        colours = _distances(atlas, looks.point, walk.nearest(at))
     there = first + (second - first) * (at - before)
+    near: tuple[int, ...] | None = None
+    torn: tuple[int, ...] = ()
+    if looks.point is not None and looks.spokes:
+        row = atlas.row(looks.point, walk.nearest(at))
+        near = tuple(row.neighbors)
+        # A step has its own answer; on the way, what is near is found where the points stand.
+        torn = tuple(row.missing.get(walk.map, ())) if at == before else _torn(near, looks.point, there)
     return ShownMap(
         title=f"{made.title}, {where}",
         coordinates=there,
-        torn=() if looks.point is None else _torn(atlas.row(looks.point).neighbors, looks.point, there),
+        torn=torn,
+        neighbors=near,
         colours=colours,
         numbers=_kept(atlas, before) if at == before else Numbers(),
         cautions=tuple(shown.reducer.cautions),
@@ -144,8 +153,7 @@ def _colours(atlas: "Atlas", looks: Looks, shown: Shown) -> Colours:
     if known is not None:
         return _of_column(known)
     if by == "distance" and looks.point is not None:
-        note = "Euclidean, in the data's own units; not on the map"
-        return _numbers(atlas.distances(looks.point).numpy(), "Real distance to the point", note)
+        return _distances(atlas, looks.point)
     quality = None if shown.audit is None else shown.audit.quality
     if by not in _QUALITIES or quality is None:
         return Colours()
@@ -157,6 +165,11 @@ def _colours(atlas: "Atlas", looks: Looks, shown: Shown) -> Colours:
     said = tuple(f"×\N{NO-BREAK SPACE}{np.exp(sign * STRETCH_UNITS):.2g}" for sign in (-1, 1))
     ends = (-STRETCH_UNITS, STRETCH_UNITS)
     return Colours("number", title, values, ends=ends, said=(said[0], said[1]), note=note, signed=True)
+
+
+def _distances(atlas: "Atlas", point: int, step: int | None = None) -> Colours:
+    note = "Euclidean, in the data's own units; not on the map"
+    return _numbers(atlas.distances(point, step).numpy(), "Real distance to the point", note)
 
 
 def _of_column(known: Known) -> Colours:

@@ -19,7 +19,7 @@ from saliscope.sessions.glance import version_of
 from saliscope.specs.embedding import Work
 
 K = 15
-"""True neighbours that are shown and that a map is judged by."""
+"""True neighbours that are shown; a map of few rows is judged by fewer of them."""
 
 _MOST_BYTES = 2**30
 _MOST_STEPS = 12
@@ -48,6 +48,9 @@ class Table:
     what: str
     notes: tuple[str, ...] = ()
     near: Neighbors | None = None
+
+    def __repr__(self) -> str:
+        return f"Table({len(self.data)} rows of {self.data.shape[1]}: {self.what})"
 
     def learn(self, near: Neighbors | None) -> None:
         """Keep neighbours that somebody has found, if they are more than the known ones."""

@@ -148,12 +148,15 @@ class Layout(Spec):
 class LayoutSequence(Spec):
     """Layouts of one map after another, aligned, so that the page may move between them.
 
-    All lie in the same `box`. `displacement` (float16 (m - 1, n)) is how far each point moves in each step,
-    as a share of the first map's radius.
+    They take the place of `map`, which is one of `reducer`. All lie in the same `box`. `displacement`
+    (float16 (m - 1, n)) is how far each point moves in each step, as a share of the first map's radius.
+    Without `coords` there is no sequence any more: what it was made of has changed.
     """
 
     job: int
     sweep: str
+    map: int
+    reducer: str
     names: Sequence[str]
     coords: Sequence[str]
     box: tuple[float, float, float, float]
@@ -168,6 +171,7 @@ class Row(Spec):
     """All about one row: its true neighbours (nearest first), and what each map makes of them.
 
     `false` has, by map, the neighbours on the map that are none in the data, `missing` the other way round.
+    With a `step`, all of it is about that step of the sequence, and of the map that is walked alone.
     """
 
     id: int
@@ -177,6 +181,7 @@ class Row(Spec):
     missing: Mapping[int, Sequence[int]]
     values: Mapping[str, str]
     top5: Sequence[Probability] = ()
+    step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -191,8 +196,8 @@ class Selection(Spec):
 class PlacedPoint(Spec):
     """A new point on a map, in grid units that may lie outside of the grid.
 
-    `inside` says whether it lies as near to its neighbours as the points of the map lie to theirs, `ratio`
-    how many times as far it is.
+    `ratio` is the distance of its neighbours over the one beyond which 1 % of the rows have theirs, `local`
+    the same relative to the rows around; `inside` says whether neither is above 1, or the rows have it.
     """
 
     id: int
@@ -201,6 +206,7 @@ class PlacedPoint(Spec):
     y: float
     inside: bool
     ratio: float
+    local: float
     neighbors: Sequence[int]
     name: str
 

@@ -66,6 +66,8 @@ class ShownMap:
         How far it has come.
     torn : sequence of int
         Places of the neighbours of the point in focus that are far from it on this map.
+    neighbors : sequence of int, optional
+        Its true neighbours, where this map is of other rows than the others.
     """
 
     title: str
@@ -77,6 +79,7 @@ class ShownMap:
     iteration: int = 0
     total: int = 0
     torn: Sequence[int] = ()
+    neighbors: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ def requests_of(explorer: "EmbeddingExplorer") -> dict[str, Callable[[Message], 
         "refine": lambda message: explorer.refine(message.get("map", 0)),
         "ack": lambda message: explorer._atlas.session.acknowledge(message.get("job"), message.get("map")),
         "sweep": lambda message: _sweep(explorer),
-        "row": lambda message: Reply(explorer._atlas.row(_row(explorer, message)).to_json()),
+        "row": lambda message: Reply(
+            explorer._atlas.row(_row(explorer, message), message.get("step")).to_json()
+        ),
         "explain": lambda message: explorer.explain(_row(explorer, message)),
         "picture": lambda message: _picture(explorer, message),
         "distances": lambda message: _distances(explorer, message),
@@ -79,7 +81,7 @@ def _picture(explorer: "EmbeddingExplorer", message: Message) -> Reply:
 
 def _distances(explorer: "EmbeddingExplorer", message: Message) -> Reply:
     row = _row(explorer, message)
-    blob = Blob.from_map(explorer._atlas.distances(row).numpy())
+    blob = Blob.from_map(explorer._atlas.distances(row, message.get("step")).numpy())
     return Reply({"row": row, "values": blob.hash}, [blob])
 
 
