@@ -378,16 +378,14 @@ describe("a point in focus", () => {
     expect(asked()).toHaveLength(2);
   });
 
-  test("the attribution is asked for at once, the last of several only", async () => {
+  test("of several points in a row only the last is explained", async () => {
     const page = await openMaps();
     const asked = () => page.kernel.asked.filter(({ request }) => request === "explain");
-    const began = performance.now();
     for (const point of [5, 20, 30]) {
       const { x, y } = spotOf(page.kernel, finalMap(page.kernel), point);
       dragOver(page.view, [[x, y]]);
     }
     await until(() => expect(asked()).toHaveLength(1));
-    expect(performance.now() - began).toBeLessThan(150);
     expect(asked()[0].row).toBe(page.kernel.get("point"));
   });
 
