@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.browser.lab import PATIENCE
 from tests.browser.watch import FLAGS
 
-from . import budgets, in_lab, on_page, points
+from . import budgets, in_lab, map_in_lab, on_page, points
 from .budgets import Measure
 
 STATIC = Path(__file__).parents[1] / "src" / "saliscope" / "static"
@@ -48,6 +48,7 @@ PARTS: dict[str, Callable[[Browser], Iterator[Measure]]] = {
     "page": on_page.measures,
     "points": points.measures,
     "lab": in_lab.measures,
+    "maps": map_in_lab.measures,
     "many": in_lab.many,
     "again": in_lab.again,
     "export": in_lab.export,

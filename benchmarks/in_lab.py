@@ -47,7 +47,7 @@ FIRST_PAINT = """async source => {
     const end = await painted;
     return [end - opened, end - begun];
 }"""
-FORGET_BUNDLE = "globalThis[Symbol.for('saliscope.bundles')] = undefined"
+FORGET_BUNDLE = "globalThis.saliscope1 = undefined"
 
 CANCEL = """root => new Promise(resolve => {
     const status = root.querySelector('[data-testid=status]');

@@ -66,7 +66,7 @@ class TSNE(Reducer):
 
     Minimises the Kullback-Leibler divergence of the map's similarities from the data's, by gradient
     descent with early exaggeration, from the principal components. A given start with a spread above 1
-    is a map already, and gone on with.
+    is a map already, and gone on with; the early iterations are left out.
 
     Parameters
     ----------
@@ -143,17 +143,18 @@ class TSNE(Reducer):
         n, wanted = len(work.rows), self._wanted()
         found = yield from work.nearest(min(max(wanted, AUDITED), n - 1), self.n_iter)
         graph, notes = self._graph(found, wanted, n)
-        start, early = self._start(work)
+        start, n_iter, early = self._start(work)
         divergence = partial(kl, graph)
-        for step in tsne_stream(graph, start, attraction=self.attraction, n_iter=self.n_iter, early=early):
+        for step in tsne_stream(graph, start, attraction=self.attraction, n_iter=n_iter, early=early):
             last = divergence if step.complete else None
             yield work.step(_of(step), step.done, step.total, neighbors=found, kl=last, notes=notes)
 
-    def _start(self, work: Work) -> tuple[Tensor, int]:
-        """Where the points begin, and for how many iterations clusters have to find each other."""
+    def _start(self, work: Work) -> tuple[Tensor, int, int]:
+        """Where the points begin, how many iterations there are, and in how many clusters find each other."""
+        early = min(EARLY, self.n_iter // 3)
         if work.origin == "given" and float(work.start.std(0).max()) > SHAPED:
-            return work.jittered(self.random_state), 0
-        return small_start(work.start, self.random_state), min(EARLY, self.n_iter // 3)
+            return work.jittered(self.random_state), self.n_iter - early, 0
+        return small_start(work.start, self.random_state), self.n_iter, early
 
     def _wanted(self) -> int:
         if self.n_neighbors is not None:
