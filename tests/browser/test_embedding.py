@@ -121,7 +121,7 @@ def test_a_large_map_is_seen_while_it_unfolds_and_can_be_used_where_it_was_stopp
     iterations = embedding.page.evaluate("iterations")
     assert iterations == sorted(set(iterations))
     assert len({pixels.tobytes() for pixels in seen}) >= 4
-    assert min(np.count_nonzero(pixels[..., 3]) for pixels in seen) > 1000
+    assert min(np.count_nonzero(pixels[..., 3]) for pixels in seen) > 500  # at first, clusters are tight
     embedding.part("cancel").click()
     embedding.phase("cancelled")
     expect(embedding.part("map-0")).to_have_attribute("data-stage", "cancelled")
@@ -354,7 +354,7 @@ def test_a_perplexity_that_is_too_large_is_stated_and_a_wrong_one_refused_in_the
     perplexity.fill("9999")
     perplexity.press("Enter")
     embedding.becomes("params", {"tsne": {"perplexity": 100}})
-    expect(embedding.part("map-0")).to_contain_text("too much for 30 rows: 29 was used")
+    expect(embedding.part("map-0")).to_contain_text("too much for 30 rows: 18 was used")
     embedding.drawn()
     embedding.changes(before)
     shown = embedding.pixels()

@@ -150,9 +150,11 @@ def test_the_slider_walks_the_saved_sequence(page):
 
 
 def test_what_needs_a_kernel_says_so(page):
-    page.get_by_test_id("reducer-0").select_option("umap")
-    expect(page.get_by_test_id("embedding")).to_contain_text("This page has no kernel")
-    expect(page.get_by_test_id("reducer-0")).to_have_value("tsne")
+    for part in ("reducer-0", "layer", "method"):
+        expect(page.get_by_test_id(part)).to_be_disabled()
+    page.get_by_test_id("export").click()
+    expect(page.get_by_test_id("export-png")).to_be_disabled()
+    expect(page.get_by_test_id("export-png")).to_contain_text("Needs a kernel")
 
 
 def test_the_record_is_at_the_foot_and_what_is_embedded_is_listed(page):

@@ -21,14 +21,18 @@ export function mountLegend(element: HTMLElement, scene: Scene, life: AbortSigna
     if (!store.points.value) return nothing;
     const density = store.traits.density.value ? bar(DENSITY) : nothing;
     const map = Math.min(store.active.value, store.shown.value.length - 1);
-    const meaning = scene.meaning(map);
+    const here = scene.meaning(map);
+    // Where the active map has no colours, another one may have them.
+    const others = store.shown.value.map((_, other) => scene.meaning(other));
+    const meaning = [here, ...others].find(({ kind }) => kind === "category" || kind === "number") ?? here;
+    const words = here.kind === "category" || here.kind === "number" ? nothing : unset(store, map);
     return html`${density}${
       meaning.kind === "category"
         ? categories(store, meaning, whole)
         : meaning.kind === "number"
           ? bar(meaning)
-          : unset(store, map)
-    }`;
+          : nothing
+    }${words}`;
   });
 }
 
