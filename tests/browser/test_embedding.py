@@ -346,7 +346,7 @@ def test_rows_without_numbers_are_refused_on_the_line_that_gives_them(notebook):
 
 
 def test_a_perplexity_that_is_too_large_is_stated_and_a_wrong_one_refused_in_the_window(show_map):
-    embedding = show_map("rows[:30]", before=ROWS)
+    embedding = show_map("rows[:60]", before=ROWS)
     embedding.drawn()
     before = embedding.pixels()
     embedding.part("settings-0").locator("summary").click()
@@ -354,7 +354,7 @@ def test_a_perplexity_that_is_too_large_is_stated_and_a_wrong_one_refused_in_the
     perplexity.fill("9999")
     perplexity.press("Enter")
     embedding.becomes("params", {"tsne": {"perplexity": 100}})
-    expect(embedding.part("map-0")).to_contain_text("too much for 30 rows: 18 was used")
+    expect(embedding.part("map-0")).to_contain_text("too much for 60 rows: 38 was used")
     embedding.drawn()
     embedding.changes(before)
     shown = embedding.pixels()

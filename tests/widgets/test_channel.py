@@ -59,6 +59,13 @@ class TestAnswers:
         assert wire.ask(id="c", request="blobs", hashes=[]) == ["c: ok"]
         assert wire.done == ["cancel"]
 
+    def test_after_its_end_nothing_is_said(self):
+        wire = Wire()
+        wire.channel.close()
+        assert wire.ask(id="a", request="cancel") == []
+        wire.channel.event("state", IDLE, [ONE])
+        assert wire.sent == []
+
     @pytest.mark.parametrize(
         "request_", ["dance", "", None, 3, ["hello"], {"hello": 1}, "__init__", "x" * 10**6], ids=repr
     )

@@ -98,7 +98,13 @@ class Channel:
             answer["status"] = "ok"
             if reply is not None:
                 answer["result"], buffers = reply.result, list(reply.buffers)
-        self._send(answer, buffers)
+        with self._lock:
+            self._send(answer, buffers)
+
+    def close(self) -> None:
+        """Send nothing more. What is being said is said first: a page minds words after the last one."""
+        with self._lock:
+            self._send = lambda message, buffers: None
 
     def event(self, kind: str, spec: Spec | None = None, blobs: Sequence[Blob] = ()) -> None:
         """Send what happened, the blobs that it names first."""

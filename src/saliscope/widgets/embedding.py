@@ -304,6 +304,7 @@ class EmbeddingExplorer(EmbeddingState):
         """Cancel, and let go of model, rows and page."""
         if hasattr(self, "_history"):  # not if the constructor refused its arguments
             self._atlas.close()
+            self._channel.close()
         super().close()
 
     def layer_of(self, layer: Any) -> str | None:

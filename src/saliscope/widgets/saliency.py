@@ -219,6 +219,7 @@ class SaliencyExplorer(ExplorerState):
         """Cancel, and let go of model, pictures and page."""
         if hasattr(self, "_history"):  # not if the constructor refused its arguments
             self._panels.close()
+            self._channel.close()
         super().close()
 
     def index_of(self, target: int | str) -> int:
