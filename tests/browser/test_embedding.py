@@ -121,7 +121,7 @@ def test_a_large_map_is_seen_while_it_unfolds_and_can_be_used_where_it_was_stopp
     iterations = embedding.page.evaluate("iterations")
     assert iterations == sorted(set(iterations))
     assert len({pixels.tobytes() for pixels in seen}) >= 4
-    assert min(np.count_nonzero(pixels[..., 3]) for pixels in seen) > 500  # at first, clusters are tight
+    assert min(np.count_nonzero(pixels[..., 3]) for pixels in seen) > 100  # at first, clusters are dots
     embedding.part("cancel").click()
     embedding.phase("cancelled")
     expect(embedding.part("map-0")).to_have_attribute("data-stage", "cancelled")
