@@ -22,10 +22,11 @@ export function mountLegend(element: HTMLElement, scene: Scene, life: AbortSigna
     const density = store.traits.density.value ? bar(DENSITY) : nothing;
     const map = Math.min(store.active.value, store.shown.value.length - 1);
     const here = scene.meaning(map);
-    // Where the active map has no colours, another one may have them.
-    const others = store.shown.value.map((_, other) => scene.meaning(other));
-    const meaning = [here, ...others].find(({ kind }) => kind === "category" || kind === "number") ?? here;
-    const words = here.kind === "category" || here.kind === "number" ? nothing : unset(store, map);
+    // Of quality another map may have colours where the active one, which walks, has none.
+    const others =
+      store.traits.color_by.value in TITLES ? store.shown.value.map((_, i) => scene.meaning(i)) : [];
+    const meaning = [here, ...others].find(({ kind }) => kind !== "none") ?? here;
+    const words = here.kind === "none" ? unset(store, map) : nothing;
     return html`${density}${
       meaning.kind === "category"
         ? categories(store, meaning, whole)

@@ -11,7 +11,7 @@ import type { Store } from "./store.js";
 import { painted } from "./thumbs.js";
 
 /** Milliseconds that a point stays in focus before it is explained: a held key walks past most of them. */
-const PATIENCE = 40;
+const PATIENCE = 15;
 
 export function mountPicture(element: HTMLElement, scene: Scene, life: AbortSignal): void {
   const { store } = scene;
