@@ -1,6 +1,7 @@
 /** A page with maps on it, for tests of the view. */
 import { expect } from "vitest";
 import { FakeMapKernel, type MapKernelOptions } from "../demo/map_kernel.js";
+import { mapAt } from "../demo/rows.js";
 import widget from "../entry/embedding.js";
 import { frame, life, until } from "./page.js";
 
@@ -43,4 +44,15 @@ export function dragOver(
   pointer(view, "pointerdown", ...corners[0], more);
   for (const corner of corners.slice(1)) pointer(view, "pointermove", ...corner, more);
   pointer(view, "pointerup", ...corners[corners.length - 1], more);
+}
+
+export const finalMap = (kernel: Awaited<ReturnType<typeof openMaps>>["kernel"]) =>
+  mapAt(kernel.rows, "tsne", 1);
+
+/** Brings a point in focus by a click on it. */
+export async function focus({ kernel, view }: Awaited<ReturnType<typeof openMaps>>, point = 0) {
+  const { x, y } = spotOf(kernel, finalMap(kernel), point);
+  dragOver(view, [[x, y]]);
+  await until(() => expect(kernel.get("point")).not.toBeNull());
+  return kernel.get("point") as number;
 }

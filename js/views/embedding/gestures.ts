@@ -1,14 +1,11 @@
 /** The hand on a map: pan, zoom, point, choose. Nothing is sent before a gesture ends. */
-import { atEnd, listen } from "../../lib/lifetime.js";
+import { listen } from "../../lib/lifetime.js";
 import type { Camera as Trait } from "../../lib/map_wire.js";
+import { listenPinch } from "../../lib/wheel.js";
 import { type Camera, pan, type Size, WHOLE, zoomAt } from "../../render/points/camera.js";
 import type { Spot } from "./overlay.js";
 import type { Store } from "./store.js";
 
-/** Wheel distance that doubles the size. */
-const DOUBLE = 240;
-/** Milliseconds without a turn of the wheel after which it is at rest. */
-const REST = 250;
 /** CSS pixels: less is a click, and further away no point is meant. */
 const STILL = 4;
 const NEAR = 14;
@@ -95,21 +92,12 @@ export function listenHand(surface: Surface, store: Store, life: AbortSignal): v
 function listenWheel(surface: Surface, store: Store, life: AbortSignal): void {
   const { view } = surface;
   const { camera } = store.traits;
-  let rest = 0;
-  atEnd(life, () => clearTimeout(rest));
-  const wheel = (event: WheelEvent) => {
-    // The plain wheel scrolls the notebook. A pinch comes as a wheel with Ctrl.
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    const pixels = event.deltaY * (event.deltaMode === 0 ? 1 : 24);
+  const zoom = (factor: number, event: WheelEvent) => {
     const { left, top } = view.getBoundingClientRect();
     const [x, y] = [event.clientX - left, event.clientY - top];
-    const zoomed = zoomAt(cameraOf(camera.value), surface.size, x, y, 2 ** (-pixels / DOUBLE));
-    store.set({ camera: traitOf(zoomed) });
-    clearTimeout(rest);
-    rest = window.setTimeout(() => store.commit({ camera: camera.value }), REST);
+    store.set({ camera: traitOf(zoomAt(cameraOf(camera.value), surface.size, x, y, factor)) });
   };
-  listen(life, view, { wheel }, { passive: false });
+  listenPinch(life, view, zoom, () => store.commit({ camera: camera.value }));
 }
 
 function click(surface: Surface, store: Store, at: Spot): void {

@@ -1,15 +1,12 @@
 /** Zoom and pan, linked over all panels: nothing is sent before a gesture ends. */
 import { clamp } from "../../lib/format.js";
-import { atEnd, listen } from "../../lib/lifetime.js";
+import { listen } from "../../lib/lifetime.js";
+import { listenPinch } from "../../lib/wheel.js";
 import type { Point, Store } from "./store.js";
 
 type Zoom = [number, number, number];
 
 const MOST = 32;
-/** Wheel distance that doubles the size. */
-const DOUBLE = 240;
-/** Milliseconds without a turn of the wheel after which it is at rest. */
-const REST = 250;
 
 export const PLAIN: Zoom = [1, 0.5, 0.5];
 
@@ -38,18 +35,9 @@ export function placeOn(element: Element, event: MouseEvent): Point {
 
 export function listenZoom(view: HTMLElement, store: Store, life: AbortSignal): void {
   const { zoom } = store.traits;
-  let rest = 0;
-  atEnd(life, () => clearTimeout(rest));
-  const wheel = (event: WheelEvent) => {
-    // The plain wheel scrolls the notebook. A pinch comes as a wheel with Ctrl.
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    const pixels = event.deltaY * (event.deltaMode === 0 ? 1 : 24);
-    store.set({ zoom: zoomAt(zoom.value, 2 ** (-pixels / DOUBLE), placeOn(view, event)) });
-    clearTimeout(rest);
-    rest = window.setTimeout(() => store.commit({ zoom: rounded(zoom.value) }), REST);
-  };
-  listen(life, view, { wheel }, { passive: false });
+  const turned = (factor: number, event: WheelEvent) =>
+    store.set({ zoom: zoomAt(zoom.value, factor, placeOn(view, event)) });
+  listenPinch(life, view, turned, () => store.commit({ zoom: rounded(zoom.value) }));
 
   let from: (Point & { zoom: Zoom }) | null = null;
   const down = (event: PointerEvent) => {

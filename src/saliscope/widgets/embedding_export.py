@@ -1,6 +1,5 @@
 """What of an EmbeddingExplorer leaves the notebook: figures, pages, records."""
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +11,12 @@ from saliscope.sessions.map_saved import saved_of
 from saliscope.sessions.map_screen import Looks, screen_of
 from saliscope.specs.map_view import MapScreen
 from saliscope.widgets.channel import Reply
+from saliscope.widgets.files import bytes_of, file_reply
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from saliscope.widgets.embedding import EmbeddingExplorer
-
-_TYPES = {
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "html": "text/html",
-    "json": "application/json",
-}
 
 _SCREEN = 110  # dots per inch
 _CHOSEN = ("selection", "group_a", "group_b")
@@ -37,15 +30,13 @@ def reply(explorer: "EmbeddingExplorer", kind: Any) -> Reply:
     InputError
         For an unknown format, or if there is nothing to show.
     """
-    if not isinstance(kind, str) or kind not in _TYPES:
-        raise InputError("format", repr(kind), f"one of {', '.join(_TYPES)}")
-    if kind == "html":
-        data = html_of(explorer).encode("utf-8")
-    elif kind == "json":
-        data = record_of(explorer).encode("utf-8")
-    else:
-        data = _file(figure_of(explorer), kind)
-    return Reply({"name": f"{'_'.join(explorer.maps)}.{kind}", "type": _TYPES[kind]}, buffers=[data])
+    return file_reply(
+        kind,
+        "_".join(explorer.maps),
+        html=lambda: html_of(explorer),
+        record=lambda: record_of(explorer),
+        figure=lambda: figure_of(explorer),
+    )
 
 
 def figure_of(explorer: "EmbeddingExplorer", **options: Any) -> "Figure":
@@ -71,7 +62,7 @@ def png_of(explorer: "EmbeddingExplorer") -> bytes | None:
     """The picture that stands beside the widget; None before there is a map."""
     if not explorer._atlas.session.maps:
         return None
-    return _file(figure_of(explorer), "png", dpi=_SCREEN)
+    return bytes_of(figure_of(explorer), "png", dpi=_SCREEN)
 
 
 def record_of(explorer: "EmbeddingExplorer") -> str:
@@ -133,9 +124,3 @@ def _title(explorer: "EmbeddingExplorer") -> str:
     points, _ = explorer._atlas.points()
     of = f" of {points.what}" if points.what else ""
     return f"{', '.join(titles)}{of}{f' in {points.model}' if points.model else ''}"
-
-
-def _file(figure: "Figure", kind: str, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format=kind, **options)
-    return stream.getvalue()

@@ -1,6 +1,5 @@
 """What leaves the notebook: figures, pages, records."""
 
-import io
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -13,6 +12,7 @@ from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import Info, Result, State
 from saliscope.specs.view import Screen, Shown, View
 from saliscope.widgets.channel import Reply
+from saliscope.widgets.files import file_reply
 from saliscope.widgets.state import KNOWN
 
 if TYPE_CHECKING:
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 
     from saliscope.records import Record
     from saliscope.widgets.saliency import SaliencyExplorer
-
-_TYPES = {
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "html": "text/html",
-    "json": "application/json",
-}
 
 _SMALL = 2**20
 """Bytes of gradients along a path that a page carries though nobody looks at them now."""
@@ -40,17 +33,13 @@ def reply(explorer: "SaliencyExplorer", kind: Any) -> Reply:
     InputError
         For an unknown format, or if there is nothing to show.
     """
-    if not isinstance(kind, str) or kind not in _TYPES:
-        raise InputError("format", repr(kind), f"one of {', '.join(_TYPES)}")
-    if kind == "html":
-        data = html_of(explorer).encode("utf-8")
-    elif kind == "json":
-        data = record_of(explorer).to_json().encode("utf-8")
-    else:
-        stream = io.BytesIO()
-        figure_of(explorer).savefig(stream, format=kind)
-        data = stream.getvalue()
-    return Reply({"name": f"{explorer.method}.{kind}", "type": _TYPES[kind]}, buffers=[data])
+    return file_reply(
+        kind,
+        explorer.method,
+        html=lambda: html_of(explorer),
+        record=lambda: record_of(explorer).to_json(),
+        figure=lambda: figure_of(explorer),
+    )
 
 
 def figure_of(explorer: "SaliencyExplorer", **options: Any) -> "Figure":
