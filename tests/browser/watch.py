@@ -20,6 +20,9 @@ FLAGS = [
 ]
 """Options of Chromium: no graphics card, and nothing of its own in the network."""
 
+UNKNOWN_END = "Comm not found for comm id"
+"""JupyterLab's word when an explorer ends that was shown no more, and let go, before the page was loaded."""
+
 
 class Watch:
     """Listens to a page from its first request on."""
@@ -75,7 +78,7 @@ class Watch:
     def _console(self, message: ConsoleMessage) -> None:
         line = f"{message.type}: {message.text} ({message.location.get('url', '')})"
         self.console.append(line)
-        if message.type == "error":
+        if message.type == "error" and not message.text.startswith(UNKNOWN_END):
             self.errors.append(line)
 
     def _websocket(self, socket: WebSocket) -> None:
