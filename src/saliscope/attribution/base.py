@@ -30,6 +30,8 @@ class Method(ABC):
         Unit of its values.
     card : Card
         What a reader should know of it.
+    family : str
+        Heading in menus.
     """
 
     key: ClassVar[str]
@@ -37,6 +39,7 @@ class Method(ABC):
     summary: ClassVar[str]
     unit: ClassVar[str]
     card: ClassVar[Card] = Card()
+    family: ClassVar[str] = ""
     refinable: ClassVar[bool] = False
 
     @property

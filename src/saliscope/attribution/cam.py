@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from saliscope.attribution import cards
 from saliscope.attribution.base import Attribution, Method, Question
+from saliscope.attribution.cards import cam as cards
 from saliscope.attribution.knobs import knob
 from saliscope.attribution.question import gradients_of
 from saliscope.core.anytime import Step
@@ -40,6 +40,7 @@ class GradCAM(Method):
     )
     unit: ClassVar[str] = "mean gradient × activation"
     card: ClassVar[Card] = cards.GRAD_CAM
+    family: ClassVar[str] = "Class activation maps"
 
     layer: str | None = knob(None, "layer")
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from saliscope.attribution import cards
 from saliscope.attribution.base import Attribution, Method, Question
+from saliscope.attribution.cards import gradients as cards
 from saliscope.attribution.knobs import knob
 from saliscope.core.anytime import Step
 from saliscope.specs.saliency import Card
@@ -60,6 +60,7 @@ class Saliency(OneGradient):
     )
     unit: ClassVar[str] = "score per unit of input"
     card: ClassVar[Card] = cards.SALIENCY
+    family: ClassVar[str] = "Gradients"
     absolute: bool = knob(True, "absolute values")
 
     @property
@@ -85,6 +86,7 @@ class InputXGradient(OneGradient):
     )
     unit: ClassVar[str] = "score"
     card: ClassVar[Card] = cards.INPUT_X_GRADIENT
+    family: ClassVar[str] = "Gradients"
 
     def _values(self, inputs: Tensor, gradient: Tensor) -> Tensor:
         return inputs * gradient

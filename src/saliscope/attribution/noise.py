@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from saliscope.attribution import cards
 from saliscope.attribution.base import Attribution, Method, Question, check_count
+from saliscope.attribution.cards import noise as cards
 from saliscope.attribution.gradient import OneGradient, Saliency
 from saliscope.attribution.knobs import knob
 from saliscope.attribution.path import relative_change
@@ -45,6 +45,7 @@ class SmoothGrad(Method):
         "The gradient averaged over noisy copies of the picture: less speckle, the same question."
     )
     card: ClassVar[Card] = cards.SMOOTH_GRAD
+    family: ClassVar[str] = "Noise"
     refinable: ClassVar[bool] = True
 
     method: Method = field(default_factory=lambda: Saliency(absolute=False))

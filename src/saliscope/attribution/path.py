@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saliscope.attribution import cards
 from saliscope.attribution.base import Attribution, Method, Path, Question, check_count
 from saliscope.attribution.baselines import Baseline, Black, as_baselines
+from saliscope.attribution.cards import paths as cards
 from saliscope.attribution.knobs import knob
 from saliscope.attribution.quadrature import (
     RULES,
@@ -53,6 +53,7 @@ class IntegratedGradients(Method):
     )
     unit: ClassVar[str] = "score"
     card: ClassVar[Card] = cards.INTEGRATED_GRADIENTS
+    family: ClassVar[str] = "Paths"
     refinable: ClassVar[bool] = True
 
     baseline: Any = field(default_factory=Black)

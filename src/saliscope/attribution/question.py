@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from saliscope.attribution.base import Method
 
 R = TypeVar("R")
+Around = Callable[[], AbstractContextManager[Any]]
 
 
 class Question:
@@ -109,8 +111,11 @@ class Question:
 
         return torch.cat([r for _, _, r in self.chunked(work, len(points), "forward")])
 
-    def gradients(self, points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(self, points: Tensor, rows: Tensor, around: Around = nullcontext) -> tuple[Tensor, Tensor]:
         """Score and its gradient at `points`, where point ``i`` belongs to input ``rows[i]``.
+
+        The model runs inside ``around()``, which may replace the gradient of its operations; the way from its
+        output to the score is no operation of the model.
 
         Raises
         ------
@@ -120,17 +125,20 @@ class Question:
             If the model raises, in its forward or backward pass.
         """
         target = self.target.rows(rows)
-        return self._gradients(points, lambda outputs: target)
+        return self._gradients(points, lambda outputs: target, around)
 
-    def input_gradients(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def input_gradients(self, start: int, stop: int, around: Around = nullcontext) -> tuple[Tensor, Tensor]:
         """`gradients` at the inputs `start` to `stop` themselves; the target is bound on the way."""
-        return self._gradients(self.inputs[start:stop], self.binder(start, stop))
+        return self._gradients(self.inputs[start:stop], self.binder(start, stop), around)
 
-    def _gradients(self, points: Tensor, bind: Callable[[Any], ResolvedTarget]) -> tuple[Tensor, Tensor]:
+    def _gradients(
+        self, points: Tensor, bind: Callable[[Any], ResolvedTarget], around: Around
+    ) -> tuple[Tensor, Tensor]:
         with untouched(self.borrowed.module):
             leaf = points.detach().clone().requires_grad_()
             # A copy: a model that works in place on its input may not write into a leaf.
-            outputs = self.borrowed(leaf.clone())
+            with around():
+                outputs = self.borrowed(leaf.clone())
             target = bind(outputs)
             score = target.score(outputs)
             (gradient,) = gradients_of(score, (leaf,))

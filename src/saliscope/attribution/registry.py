@@ -13,7 +13,14 @@ from saliscope.attribution.noise import SmoothGrad
 from saliscope.attribution.path import IntegratedGradients
 from saliscope.errors import MethodError
 
-_METHODS: tuple[type[Method], ...] = (IntegratedGradients, InputXGradient, Saliency, SmoothGrad, GradCAM)
+# Family by family, as the menu shows them.
+_METHODS: tuple[type[Method], ...] = (
+    IntegratedGradients,
+    InputXGradient,
+    Saliency,
+    SmoothGrad,
+    GradCAM,
+)
 
 _own: dict[str, type[Method]] = {}
 _watchers: "list[weakref.ref[Any]]" = []

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from saliscope.core.coverage import Coverage
 from saliscope.core.device import as_like
 from saliscope.core.targets import ResolvedTarget
 
@@ -103,6 +104,10 @@ class Attribution:
         Sum of attributions minus the change of score from baseline to input. No bound on the map's error.
     map_change : Tensor of shape (n,), optional
         Relative L2 change of the map between half of the steps and all: an estimate of the map's own error.
+    standard_error : Tensor of the shape of `map`, optional
+        For methods that sample: standard error of `map`, estimated from the samples themselves.
+    coverage : Coverage, optional
+        For methods that replace the gradient of operations: which ones had a rule, and which had none.
     path : Path, optional
         For path methods with one baseline.
     per_baseline : tuple of Attribution
@@ -126,6 +131,8 @@ class Attribution:
     inputs: Tensor
     convergence_delta: Tensor | None = None
     map_change: Tensor | None = None
+    standard_error: Tensor | None = None
+    coverage: Coverage | None = None
     path: Path | None = None
     per_baseline: "tuple[Attribution, ...]" = ()
     layer: str | None = None
