@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from saliscope import SaliencyExplorer
+from saliscope import EmbeddingExplorer, SaliencyExplorer
 from saliscope.widgets.code import code_of
 from saliscope.widgets.state import USUAL
 from tests.sessions.tools import photo, tiny
@@ -48,5 +48,24 @@ def test_what_nobody_chose_is_left_out() -> None:
     assert second.wait()
     assert len(first.scale.to_json()["limits"]) == 1  # the other one's, for the page
     assert first.code().splitlines()[1:] == ["SaliencyExplorer(model, images, n_steps=2)"]
+    first.close()
+    second.close()
+
+
+def test_code_makes_the_same_maps() -> None:
+    rows = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
+    first = EmbeddingExplorer(
+        rows, maps=["pca", "tsne"], params={"tsne": {"perplexity": 7, "n_iter": 30}}, point=3, opacity=0.5,
+        color_by="kept", camera=(2, 0.25, 0.75),
+    )  # fmt: skip
+    second = eval(first.code(), {"EmbeddingExplorer": EmbeddingExplorer, "data": rows})
+    assert second.code() == first.code()
+    assert "point_size" not in first.code()
+    assert first.wait()
+    assert second.wait()
+    for one, other in zip(first.embeddings, second.embeddings, strict=True):
+        assert one is not None
+        assert other is not None
+        assert torch.equal(one.coordinates, other.coordinates)
     first.close()
     second.close()

@@ -48,13 +48,18 @@ def code_of(state: Mapping[str, Any], usual: Mapping[str, Any], models: int) -> 
         Python code for the variables `model` (or `model_a`, `model_b`, ...) and `images`; functions and
         baselines of the user's own are named in comments before it.
     """
-    notes: dict[str, None] = {}
     names = ", ".join(f"model_{letter}" for letter in string.ascii_lowercase[:models])
-    items: list[tuple[str, _Piece]] = [("", "model" if models == 1 else f"[{names}]"), ("", "images")]
     usual = {**usual, "compare": [{"model": i} for i in range(1, models)]}
-    changed = [name for name in usual if name in state and state[name] != usual[name]]
-    items += [(f"{name}=", _piece(state[name], notes)) for name in changed]
-    return "\n".join([*notes, *_laid_out(_Brackets("SaliencyExplorer(", items, ")"), "", "", "")])
+    return call_of("SaliencyExplorer", ["model" if models == 1 else f"[{names}]", "images"], state, usual)
+
+
+def call_of(name: str, positional: Sequence[str], state: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
+    """Write a call: its positional arguments, and of a state what is not as usual."""
+    notes: dict[str, None] = {}
+    items: list[tuple[str, _Piece]] = [("", word) for word in positional]
+    changed = [key for key in usual if key in state and state[key] != usual[key]]
+    items += [(f"{key}=", _piece(state[key], notes)) for key in changed]
+    return "\n".join([*notes, *_laid_out(_Brackets(f"{name}(", items, ")"), "", "", "")])
 
 
 def _piece(value: Any, notes: dict[str, None]) -> _Piece:

@@ -10,6 +10,7 @@ from saliscope.errors import InputError, ReductionError
 from saliscope.sessions.menus import MOST_STEPS
 from saliscope.sessions.reducer_menus import build_reducer, check_sent
 from saliscope.sessions.sequences import SWEEPS
+from saliscope.widgets.code import call_of
 from saliscope.widgets.embedding_traits import (
     CameraTrait,
     ColorTrait,
@@ -18,7 +19,7 @@ from saliscope.widgets.embedding_traits import (
     Maybe,
     ReducerParamsTrait,
 )
-from saliscope.widgets.live import Live
+from saliscope.widgets.live import Live, own_traits, usual_of
 from saliscope.widgets.traits import Choice, LayerTrait, Number, ScaleTrait, TargetTrait
 
 QUESTION = ("maps", "params", "layer", "sweep")
@@ -34,6 +35,8 @@ _LOOKS = (
 
 SETS = ("selection", "group_a", "group_b")
 """Sets of rows: they cross as arrays, not as state."""
+
+_ALSO = ("and what else was given: labels=, columns=, transform= ...",)
 
 _ALWAYS = ("kept", "false", "missing", "stretch", "displacement", "distance", "none")
 
@@ -115,6 +118,15 @@ class EmbeddingState(Live):
         """All traits of its own, as plain data."""
         return {name: self._plain(name) for name in KNOWN}
 
+    def code(self) -> str:
+        """Python code that makes this view again, for variables `model` and `images`, or `data`."""
+        state, names = self._view(), ["data"] if self.layer is None else ["model", "images"]
+        if self.scale.mode != "fixed":
+            state["scale"] = {"mode": self.scale.mode, "limits": {}}
+        return (
+            f"# {' and '.join(names)} are yours{_ALSO}\n{call_of('EmbeddingExplorer', names, state, USUAL)}"
+        )
+
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take in what a page has changed; see `Live.set_state`."""
         self._quiet.page = True
@@ -181,9 +193,8 @@ class EmbeddingState(Live):
             self._tell_set(change["name"])
 
 
-KNOWN = tuple(
-    name
-    for name, trait in vars(EmbeddingState).items()
-    if isinstance(trait, traitlets.TraitType) and name[0] != "_" and name not in SETS
-)
+KNOWN = tuple(name for name in own_traits(EmbeddingState) if name not in SETS)
 """All traits that are state, in the order in which they are written down."""
+
+USUAL = usual_of(EmbeddingState, KNOWN)
+"""Every trait's default, as plain data."""

@@ -194,3 +194,19 @@ def with_picture(bundle: tuple[dict[str, Any], dict[str, Any]], png: bytes | Non
     if png is not None:
         bundle[0]["image/png"] = base64.b64encode(png).decode("ascii")
     return bundle
+
+
+def own_traits(cls: type[Live]) -> tuple[str, ...]:
+    """All traits that a class declares itself, in the order in which they are written down."""
+    declared = vars(cls).items()
+    return tuple(name for name, t in declared if isinstance(t, traitlets.TraitType) and name[0] != "_")
+
+
+def usual_of(cls: type[Live], names: Sequence[str]) -> dict[str, Any]:
+    """The defaults of a class's own traits, as plain data."""
+    return {name: _default(cls.class_own_traits()[name]) for name in names}
+
+
+def _default(trait: Any) -> Any:
+    plain = trait.metadata.get("to_json", lambda value, _widget: value)(trait.default(), None)
+    return list(plain) if isinstance(plain, tuple) else plain

@@ -15,7 +15,7 @@ from saliscope.sessions.panels import MOST_PANELS
 from saliscope.specs.view import View
 from saliscope.widgets.code import code_of
 from saliscope.widgets.link import Link
-from saliscope.widgets.live import Live, check_names
+from saliscope.widgets.live import Live, check_names, own_traits, usual_of
 from saliscope.widgets.traits import (
     BaselineTrait,
     Choice,
@@ -211,20 +211,11 @@ class ExplorerState(Live):
         return View(**own | {"scale": self.scale.to_json()})
 
 
-def _default(trait: Any) -> Any:
-    plain = trait.metadata.get("to_json", lambda value, _widget: value)(trait.default(), None)
-    return list(plain) if isinstance(plain, tuple) else plain
-
-
-KNOWN = tuple(
-    name
-    for name, trait in vars(ExplorerState).items()
-    if isinstance(trait, traitlets.TraitType) and name[0] != "_"
-)
+KNOWN = own_traits(ExplorerState)
 """All traits of its own, in the order in which they are written down."""
 
 
-USUAL = {name: _default(ExplorerState.class_own_traits()[name]) for name in KNOWN}
+USUAL = usual_of(ExplorerState, KNOWN)
 """Every trait's default, as plain data."""
 
 
