@@ -78,14 +78,18 @@ export const INFO: {
     outputs: ["logit", "probability", "log_probability", "margin"],
     methods: [
       method("saliency", "Saliency", "Size of the gradient of the score at each pixel.", {
+        family: "Gradients",
         controls: [control("absolute", "bool", "Absolute", { default: true })],
       }),
-      method("input_x_gradient", "Input \u00d7 Gradient", "Gradient of the score times the input."),
+      method("input_x_gradient", "Input \u00d7 Gradient", "Gradient of the score times the input.", {
+        family: "Gradients",
+      }),
       method(
         "integrated_gradients",
         "Integrated Gradients",
         "Gradients summed on the straight path from a baseline to the input; they add up to the change in score.",
         {
+          family: "Paths",
           path: true,
           uses_baseline: true,
           uses_steps: true,
@@ -100,6 +104,7 @@ export const INFO: {
         },
       ),
       method("smooth_grad", "SmoothGrad", "Mean of a method over noisy copies of the input.", {
+        family: "Noise",
         controls: [
           control("n_samples", "int", "Samples", { min: 1, max: 200, step: 1, default: 25, log: true }),
           control("noise_level", "float", "Noise level", { min: 0, max: 1, step: 0.01, default: 0.15 }),
@@ -107,8 +112,17 @@ export const INFO: {
         ],
       }),
       method("grad_cam", "Grad-CAM", "Channels of a layer, weighted by their mean gradient.", {
+        family: "Class activation maps",
         controls: [control("layer", "layer", "Layer")],
       }),
+      method(
+        "guided_backprop",
+        "Guided backprop",
+        "The gradient through rectifiers that let only support pass.",
+        {
+          family: "Rules",
+        },
+      ),
     ],
     baselines: [
       { kind: "black", title: "Black", controls: [] },
@@ -206,6 +220,8 @@ export function makeResult(request: Request, put: Put): Result {
             map_change: zero ? null : 0.7 / done,
           }
         : null,
+    coverage: info.family === "Rules" ? { ruled: 16, gaps: { gelu: 2, softmax: 1 } } : null,
+    sampling_error: info.family === "Noise" ? 0.042 : null,
     notes: zero
       ? ["The map is zero everywhere: the score does not depend on this picture."]
       : [

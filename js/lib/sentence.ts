@@ -19,6 +19,14 @@ export function explained(result: Result): string {
   return `The attributions ${verb} ${share} of the change in score (${change}); gap ${percent(gap)}.`;
 }
 
+/** Which operations a rule was found for, and which fell back to the gradient; empty where there are no rules. */
+export function covered({ coverage }: Result): string {
+  if (!coverage) return "";
+  const gaps = Object.entries(coverage.gaps).map(([name, n]) => (n > 1 ? `${name} (${n} times)` : name));
+  const rest = gaps.length ? `; by the gradient, for want of one: ${gaps.join(", ")}` : "";
+  return `for ${coverage.ruled} ${coverage.ruled === 1 ? "operation" : "operations"}${rest}`;
+}
+
 /** Whether more steps would still change the map; empty where that was not measured. */
 export function converged(result: Result): string {
   const change = result.completeness?.map_change;

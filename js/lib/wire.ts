@@ -137,6 +137,8 @@ export interface Control {
 export interface MethodInfo {
   key: string;
   title: string;
+  /** Heading in menus; "" for none. */
+  family?: string;
   path: boolean;
   controls: Control[];
   uses_baseline: boolean;
@@ -274,6 +276,10 @@ export interface Result {
   probabilities: Probability[];
   path: PathResult | null;
   completeness: Completeness | null;
+  /** Of methods that replace gradients: operations that had a rule, and how many of each name had none. */
+  coverage?: { ruled: number; gaps: Record<string, number> } | null;
+  /** Of methods that sample: norm of the map's standard error as a share of the map's. */
+  sampling_error?: number | null;
   notes: string[];
   seconds: number;
   can_refine: boolean;

@@ -157,6 +157,41 @@ describe("what is shown", () => {
     expect(get("explorer").dataset.job).toBe("1");
   });
 
+  test("a map with gaps says so where it is seen, and which they are", async () => {
+    const { get, root } = await open({ traits: { method: "guided_backprop" } });
+    expect(get("stage").textContent).toBe("3 operations without a rule");
+    get("card").click();
+    await frame();
+    const words = "for 16 operations; by the gradient, for want of one: gelu (2 times), softmax";
+    expect(fact(root, "Rules")).toBe(words);
+    expect(fact(root, "Sampling error")).toBeUndefined();
+  });
+
+  test("the error of sampling stands among the facts", async () => {
+    const { get, root } = await open({ traits: { method: "smooth_grad" } });
+    get("card").click();
+    await frame();
+    expect(fact(root, "Sampling error")).toBe("4.2\u00a0% of the map");
+    expect(fact(root, "Rules")).toBeUndefined();
+  });
+
+  test("methods stand under the headings of their families", async () => {
+    const { get } = await open({ traits: { method: "grad_cam" } });
+    const groups = [...get("method").querySelectorAll("optgroup")];
+    expect(groups.map(({ label }) => label)).toEqual([
+      "Gradients",
+      "Paths",
+      "Noise",
+      "Class activation maps",
+      "Rules",
+    ]);
+    expect([...groups[0].children].map(({ textContent }) => textContent)).toEqual([
+      "Saliency",
+      "Input × Gradient",
+    ]);
+    expect((get("method") as HTMLSelectElement).value).toBe("grad_cam");
+  });
+
   test("an all-zero map says so, and gives no share", async () => {
     const { get } = await open({ zero: true });
     expect(get("clipped").textContent).toContain("zero everywhere");
@@ -184,3 +219,9 @@ describe("what is shown", () => {
     expect(kernel.get("scale")).toEqual({ mode: "auto", limits: {} });
   });
 });
+
+/** What stands beside a name among the facts of the dialog. */
+function fact(root: HTMLElement, name: string): string | null | undefined {
+  const term = [...root.querySelectorAll("[role=dialog] dt")].find(({ textContent }) => textContent === name);
+  return term?.nextElementSibling?.textContent;
+}

@@ -12,6 +12,8 @@ export interface Option<T extends string> {
   swatch?: string;
   /** Background of a strip that stands for the label. */
   strip?: string;
+  /** Heading of a part of a list. */
+  group?: string;
 }
 
 export interface ChoiceProps<T extends string> {
@@ -70,10 +72,19 @@ export function select<T extends string>(props: ChoiceProps<T>): TemplateResult 
       ?disabled=${props.disabled}
       @change=${(event: Event) => props.onChange((event.target as HTMLSelectElement).value as T)}
     >
-      ${props.options.map(
-        (option) =>
-          html`<option value=${option.value} .selected=${option.value === props.value}>${option.label}</option>`,
-      )}
+      ${[...new Set(props.options.map(({ group }) => group))].map((group) => {
+        const rows = props.options
+          .filter((option) => option.group === group)
+          .map(
+            ({ value, label }) =>
+              html`<option value=${value} .selected=${value === props.value}>${label}</option>`,
+          );
+        return group ? html`<optgroup label=${group}>${rows}</optgroup>` : rows;
+      })}
     </select>
   </label>`;
 }
+
+/** Methods as a list, under the headings of their families. */
+export const methodOptions = (methods: readonly { key: string; title: string; family?: string }[]) =>
+  methods.map(({ key, title, family }) => ({ value: key, label: title, group: family }));

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { shorten } from "../../lib/format.js";
 import { atEnd, computed, react, signal, untracked } from "../../lib/lifetime.js";
 import type { Blob } from "../../lib/wire.js";
-import { select } from "../../ui/choice.js";
+import { methodOptions, select } from "../../ui/choice.js";
 import { make, mount } from "../../ui/mount.js";
 import { hint } from "../../ui/parts.js";
 import type { Scene } from "./scene.js";
@@ -83,7 +83,7 @@ function controls(store: Store): TemplateResult | typeof nothing {
     label: "Explained by",
     testid: "method",
     value: store.traits.method.value,
-    options: methods.map(({ key, title }) => ({ value: key, label: title })),
+    options: methodOptions(methods),
     disabled: store.offline.value,
     onChange: (method) => store.commit({ method }),
   })}

@@ -63,11 +63,20 @@ function remover(slot: MapSlot, store: Store): TemplateResult {
   </button>`;
 }
 
-/** Says what the picture is not: preview, partial, of an older setting, stopped halfway. */
+/** Says what the picture is not: preview, partial, of an older setting, stopped halfway, with gaps. */
 export function badge(slot: MapSlot): TemplateResult | typeof nothing {
   const result = slot.drawable.value?.result;
-  const text = result ? caveat(result, slot.state.value) : "";
+  const text = result
+    ? [caveat(result, slot.state.value), uncovered(result)].filter(Boolean).join(" · ")
+    : "";
   return text ? html`<span class="badge" data-testid="stage">${text}</span>` : nothing;
+}
+
+/** A map with gaps looks like one without; which they are stands among the facts. */
+function uncovered({ coverage }: Result): string {
+  const gaps = Object.values(coverage?.gaps ?? {}).reduce((sum, n) => sum + n, 0);
+  if (!gaps) return "";
+  return `${gaps} ${gaps === 1 ? "operation" : "operations"} without a rule`;
 }
 
 function caveat({ stage, job }: Result, state: State): string {

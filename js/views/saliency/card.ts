@@ -1,7 +1,7 @@
 /** What a reader of this kind of map should know, and the facts of the very map on screen. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import { explainedClass, number, percent, signed, spaced, withUnit } from "../../lib/format.js";
-import { converged } from "../../lib/sentence.js";
+import { converged, covered } from "../../lib/sentence.js";
 import type { MethodInfo, Result } from "../../lib/wire.js";
 import type { DialogProps } from "../../ui/dialog.js";
 import { type Fact, facts, hint } from "../../ui/parts.js";
@@ -51,7 +51,7 @@ function derived(difference: boolean): TemplateResult {
       </p>`;
 }
 
-type Maybe = readonly [name: string, value: string | null | undefined];
+type Maybe = readonly [name: string, value: string | false | null | undefined];
 
 /** Those that have something to say. */
 export function told(rows: readonly Maybe[]): Fact[] {
@@ -80,6 +80,8 @@ function thisMap(result: Result, method: MethodInfo | undefined): TemplateResult
         ...answered(result, method),
         ["Gap", completeness && withUnit(signed(delta), unit) + share],
         ["Converged?", converged(result)],
+        ["Sampling error", result.sampling_error != null && `${percent(result.sampling_error)} of the map`],
+        ["Rules", covered(result)],
       ]),
     )}
     ${stage === "final" ? nothing : hint(`Not finished: ${stage}.`)}`;

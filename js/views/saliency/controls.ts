@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { named, words } from "../../lib/format.js";
 import { computed, react } from "../../lib/lifetime.js";
 import type { Control, Info, Output, Target } from "../../lib/wire.js";
-import { select } from "../../ui/choice.js";
+import { methodOptions, select } from "../../ui/choice.js";
 import { icons } from "../../ui/icons.js";
 import { make, mount } from "../../ui/mount.js";
 import { button, group, iconButton } from "../../ui/parts.js";
@@ -80,7 +80,7 @@ export class Controls {
         label: "Method",
         testid: "method",
         value: method.value,
-        options: methods.map(({ key, title }) => ({ value: key, label: title })),
+        options: methodOptions(methods),
         onChange: (key) => store.ask({ method: key }),
       })}
       ${(info?.models.length ?? 1) > 1 ? this.#models(info as Info) : nothing}

@@ -235,6 +235,7 @@ def _describe(cls: Any, thing: Any, given: dict[str, Any]) -> None:
         cls.sign_matters = given["signed"]
     elif "signed" in given:
         cls.signed = property(lambda self: given["signed"])
+    cls.family = "Your own"
     cls.card = _card(given.get("card") or own.get("card") or Card(shows=cls.summary))
 
 

@@ -8,6 +8,7 @@ import os
 import queue
 import sys
 import threading
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -100,9 +101,8 @@ def umap(
 
 def pacmap(options: dict[str, Any], data: np.ndarray, *start: np.ndarray) -> np.ndarray:
     """PaCMAP of the data, from its own start or a given one: ndarray of float32, shape (n, 2)."""
-    from pacmap import PaCMAP
-
-    reducer = PaCMAP(n_neighbors=options["n_neighbors"], random_state=options["random_state"])
+    made = import_module("pacmap").PaCMAP  # an extra: type checkers need not find it
+    reducer = made(n_neighbors=options["n_neighbors"], random_state=options["random_state"])
     return np.asarray(reducer.fit_transform(data, init=start[0] if start else "pca"))
 
 

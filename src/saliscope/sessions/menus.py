@@ -194,6 +194,7 @@ def _method_info(cls: type[Method]) -> MethodInfo:
         key=cls.key,
         title=cls.title,
         summary=cls.summary,
+        family=cls.family,
         path=issubclass(cls, IntegratedGradients),
         uses_baseline="baseline" in names,
         uses_steps="n_steps" in names,

@@ -73,11 +73,12 @@ class Card(Spec):
 
 @dataclass(frozen=True)
 class MethodInfo(Spec):
-    """A method that can be chosen; `path` tells whether its results can be scrubbed."""
+    """A method that can be chosen; `path` tells whether its results can be scrubbed, `family` heads menus."""
 
     key: str
     title: str
     summary: str
+    family: str = ""
     path: bool = False
     uses_baseline: bool = False
     uses_steps: bool = False
@@ -192,11 +193,20 @@ class Completeness(Spec):
 
 
 @dataclass(frozen=True)
+class CoverageSpec(Spec):
+    """How many calls of operations had a rule, and the names of those that needed one, counted."""
+
+    ruled: int
+    gaps: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Result(Spec):
     """A map, finished or on its way; `picture` and `map` name blobs that were sent before it.
 
     `limit` is the automatic end of the scale, `grid` the (height, width) of a map that was computed on
-    a coarser grid than the picture, `panel` the place on screen, `model` the index of the model.
+    a coarser grid than the picture, `sampling_error` the L2 norm of its standard error as a share of the
+    map's, `panel` the place on screen, `model` the index of the model.
     """
 
     job: int
@@ -216,6 +226,8 @@ class Result(Spec):
     probabilities: Sequence[Probability] = ()
     path: PathSpec | None = None
     completeness: Completeness | None = None
+    coverage: CoverageSpec | None = None
+    sampling_error: float | None = None
     notes: Sequence[str] = ()
     seconds: float = 0.0
     can_refine: bool = False
