@@ -183,6 +183,34 @@ class PytorchGradCam:
         return _enlarged(torch.from_numpy(coarse)[:, None], self.inputs)
 
 
+def ablation_cam(case: Case) -> Run:
+    from saliscope.attribution import AblationCAM
+
+    net, inputs, method = case.build(), case.picture(), AblationCAM(layer=case.layer)
+    return lambda: method.attribute(net, inputs, case.target).values
+
+
+class PytorchAblationCam(PytorchGradCam):
+    """It divides the falls of the score by the score: that is timed, and taken back for the comparison."""
+
+    def __init__(self, case: Case) -> None:
+        import_torchvision()
+        from pytorch_grad_cam import AblationCAM as PeerAblationCAM
+        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+        net, self.inputs = case.build(), case.picture()
+        self.layer, self.targets = net.get_submodule(case.layer), [ClassifierOutputTarget(case.target)]
+        with torch.no_grad():
+            self.score = float(net(self.inputs)[0, case.target])
+        self.cam = PeerAblationCAM(net, [self.layer])
+
+    def signed(self) -> Tensor:
+        self()
+        activations = self.cam.activations_and_grads.activations[0].numpy()
+        coarse = self.cam.get_cam_image(self.inputs, self.layer, self.targets, activations, None)
+        return self.score * _enlarged(torch.from_numpy(coarse)[:, None], self.inputs)
+
+
 # How soon something is to be seen
 
 

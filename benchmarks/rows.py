@@ -1,6 +1,8 @@
 """What is compared: rows of contenders, Saliscope first, and how far their maps may differ."""
 
 from . import contenders as do
+from . import perturbations as hide
+from . import surrogates
 from .harness import Contender, Goal, Row
 
 CHUNKS = (2, 4, 8, 16)
@@ -10,6 +12,8 @@ ALL = (*BOTH, "demo")
 FLOOR = Goal(faster=1 / 1.05)
 LEVEL = Goal(faster=1.0)
 TENTH = Goal(faster=1.0, lighter=10.0)
+THRICE = Goal(faster=3.0, cases=("resnet50",))
+HUNDRED = Goal(faster=100.0)
 SOON = Goal(faster=7.0, cases=BOTH)
 
 ROWS = {
@@ -59,9 +63,42 @@ ROWS = {
                 Contender("saliscope", do.grad_cam),
                 Contender("bare trunk and head", do.tail_only, goal=FLOOR),
                 Contender("captum", do.layer_grad_cam, goal=LEVEL),
-                Contender("pytorch-grad-cam", do.PytorchGradCam, (), do.PytorchGradCam.signed, LEVEL),
+                Contender("pytorch-grad-cam", do.PytorchGradCam, (), do.PytorchGradCam.signed, THRICE),
             ),
             agree=1e-4,
+        ),
+        Row(
+            "ablation_cam",
+            "Ablation-CAM at the last stage",
+            ("resnet18",),
+            (
+                Contender("saliscope", do.ablation_cam),
+                Contender(
+                    "pytorch-grad-cam", do.PytorchAblationCam, (), do.PytorchAblationCam.signed, HUNDRED
+                ),
+            ),
+            agree=1e-2,
+        ),
+        Row(
+            "occlusion",
+            "Occlusion, 225 windows",
+            ALL,
+            (
+                Contender("saliscope", hide.occlusion),
+                Contender("bare loop, best chunk", hide.window_loop, CHUNKS, goal=FLOOR),
+                Contender("captum, default", hide.captum_occlusion, goal=LEVEL),
+                Contender("captum, best chunk", hide.captum_occlusion, CHUNKS, goal=LEVEL),
+            ),
+            agree=1e-3,
+        ),
+        Row(
+            "rise",
+            f"RISE, {hide.N_MASKS} masks (errors: python -m benchmarks.perturbations)",
+            ALL,
+            (
+                Contender("saliscope, standard error", hide.rise),
+                Contender("bare loop, best chunk", hide.rise_loop, CHUNKS, goal=FLOOR),
+            ),
         ),
         Row(
             "saliency",
@@ -69,6 +106,34 @@ ROWS = {
             ALL,
             (Contender("saliscope", do.saliency), Contender("bare gradient", do.one_gradient, goal=FLOOR)),
             agree=1e-5,
+        ),
+        *(
+            Row(
+                name,
+                f"{title}, {surrogates.N_SAMPLES} samples of {surrogates.CELLS**2} superpixels",
+                ("resnet18", "demo"),
+                (
+                    Contender("saliscope", surrogates.ours(ours)),
+                    Contender("bare forward passes, best chunk", surrogates.forwards, CHUNKS, goal=FLOOR),
+                    Contender("captum, default", surrogates.captum_of_superpixels(theirs), goal=LEVEL),
+                    Contender(
+                        "captum, best chunk", surrogates.captum_of_superpixels(theirs), CHUNKS, goal=LEVEL
+                    ),
+                ),
+            )
+            for name, title, ours, theirs in (
+                ("lime", "LIME", "LIME", "Lime"),
+                ("kernel_shap", "Kernel SHAP", "KernelSHAP", "KernelShap"),
+            )
+        ),
+        Row(
+            "gradient_shap",
+            f"Gradient SHAP, {surrogates.N_SAMPLES} samples",
+            ("resnet18", "demo"),
+            (
+                Contender("saliscope", surrogates.ours("GradientSHAP")),
+                Contender("captum", surrogates.captum_gradient_shap, goal=LEVEL),
+            ),
         ),
         Row(
             "first_picture",

@@ -5,7 +5,8 @@ import { blob } from "./blobs.js";
 /** Hashes of everything that a result is drawn from. */
 export function needs(result: Result): string[] {
   const { path } = result;
-  return [result.picture, result.map, ...(path ? [path.stack, path.baseline] : [])];
+  if (!path) return [result.picture, result.map];
+  return [result.picture, result.map, path.stack, path.baseline, ...(path.pictures ? [path.pictures] : [])];
 }
 
 /** A result and its arrays, or nothing where their sizes contradict each other. */
@@ -24,7 +25,10 @@ function assemblePath(result: Result, pixels: number): Drawable["path"] {
   const baseline = blob(result.path.baseline);
   if (!stack || !(baseline?.data instanceof Uint8Array)) return null;
   if (stack.data.length !== result.path.alphas.length * pixels) return null;
-  return { stack, baseline: baseline.data };
+  if (!result.path.pictures) return { stack, baseline: baseline.data };
+  const pictures = blob(result.path.pictures)?.data;
+  if (!(pictures instanceof Uint8Array) || pictures.length !== 3 * stack.data.length) return null;
+  return { stack, baseline: baseline.data, pictures };
 }
 
 /** The colour maps that have come so far. */

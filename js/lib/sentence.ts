@@ -29,6 +29,11 @@ export function covered({ coverage }: Result): string {
 
 /** Whether more steps would still change the map; empty where that was not measured. */
 export function converged(result: Result): string {
+  const error = result.completeness?.map_error;
+  if (error !== null && error !== undefined) {
+    const nodes = result.path ? ` by ${result.path.total_nodes} gradients` : "";
+    return `The map's own error is estimated${nodes} at ${percent(error)}.`;
+  }
   const change = result.completeness?.map_change;
   if (change === null || change === undefined) return "";
   const steps = result.steps;

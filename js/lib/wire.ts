@@ -245,6 +245,8 @@ export interface PathResult {
   baseline: string;
   baseline_score: number;
   total_nodes: number;
+  /** Of a path that is not straight: the pictures at `alphas`, one after the other. */
+  pictures?: string | null;
 }
 
 export interface Completeness {
@@ -253,6 +255,8 @@ export interface Completeness {
   delta: number;
   share: number | null;
   map_change: number | null;
+  /** Of an adaptive method: its own estimate of the map's relative error. */
+  map_error?: number | null;
 }
 
 export interface Result {
@@ -306,8 +310,8 @@ export interface Drawable {
   /** RGB, row by row. */
   picture: Uint8Array;
   map: Blob;
-  /** Cumulative maps, one after the other, and the picture at alpha = 0. */
-  path: null | { stack: Blob; baseline: Uint8Array };
+  /** Cumulative maps, one after the other, the picture at alpha = 0, and those on a path that is not straight. */
+  path: null | { stack: Blob; baseline: Uint8Array; pictures?: Uint8Array };
   /** Gradients at the same points of the path, once they were asked for. */
   gradients?: Blob;
   predictions?: Predictions;

@@ -18,6 +18,26 @@ export function paintInput(
   }
 }
 
+/** The input at alpha, as RGBA: between both ends of the path, or of a curved one between its two pictures there. */
+export function paintWay(out: Uint8ClampedArray, drawable: Drawable, alpha: number): void {
+  const { picture, path, result } = drawable;
+  const pictures = path?.pictures;
+  if (!path || !result.path || alpha >= 1) {
+    paintInput(out, picture, null, 1);
+  } else if (!pictures) {
+    paintInput(out, picture, path.baseline, alpha);
+  } else {
+    const { before, after, t } = between(result.path.alphas, alpha);
+    const n = picture.length;
+    paintInput(
+      out,
+      pictures.subarray(after * n, after * n + n),
+      pictures.subarray(before * n, before * n + n),
+      t,
+    );
+  }
+}
+
 /**
  * Attribution accumulated from 0 to alpha, linear between the kept nodes.
  *

@@ -148,6 +148,13 @@ describe("the sentence", () => {
     expect(converged(result(c))).toBe("From 16 to 32 steps the map changed by 3.2\u00a0%.");
   });
 
+  test("tells an adaptive method's own estimate, and of how many gradients it is", () => {
+    const c = { change: 1, sum: 1, delta: 0, share: 1, map_change: null, map_error: 0.021 };
+    const made = result(c);
+    made.path!.total_nodes = 25;
+    expect(converged(made)).toBe("The map's own error is estimated by 25 gradients at 2.1\u00a0%.");
+  });
+
   test("gives no share where none is defined", () => {
     const c = { change: 0, sum: 0.003, delta: 0.003, share: null, map_change: null };
     const text = explained(result(c));

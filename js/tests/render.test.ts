@@ -4,7 +4,7 @@ import { decodeFloat16 } from "../lib/float16.js";
 import type { Drawable, Overlay, Result, Sign } from "../lib/wire.js";
 import { paintBar } from "../render/bar.js";
 import { line, spread, tickLabels, ticks } from "../render/chart.js";
-import { cumulativeAt, heightAt, paintInput, series } from "../render/path.js";
+import { cumulativeAt, heightAt, paintInput, paintWay, series } from "../render/path.js";
 import { type Look, Recolour, toGrey } from "../render/recolour.js";
 
 /** Colour i is (i mod 256, 255 - i mod 256, 7): each index can be told from the pixel. */
@@ -229,6 +229,21 @@ describe("the path", () => {
     expect([...out]).toEqual([100, 128, 101, 255]);
     paintInput(out, new Uint8Array([200, 0, 101]), null, 0.5);
     expect([...out]).toEqual([200, 0, 101, 255]);
+  });
+
+  test("the input on a path that is not straight, between the two nearest of its pictures", () => {
+    const way = drawable();
+    way.picture.fill(200);
+    const at = (alpha: number) => {
+      const out = new Uint8ClampedArray(8);
+      paintWay(out, way, alpha);
+      return [out[0], out[3], out[4]];
+    };
+    expect(at(0.5)).toEqual([100, 255, 100]);
+    way.path!.pictures = new Uint8Array([...Array(6).fill(40), ...Array(6).fill(80)]);
+    expect(at(0.5)).toEqual([60, 255, 60]);
+    expect(at(0.1)).toEqual([40, 255, 40]);
+    expect(at(1)).toEqual([200, 255, 200]);
   });
 
   test("curves run from (0, 0) to the score of the input", () => {

@@ -4,6 +4,10 @@ Every message names the argument, what came, what was expected and the way out, 
 same text serves in a traceback and under the widget.
 """
 
+from collections.abc import Iterable
+
+_MOST_NAMES = 12
+
 
 class SaliscopeError(Exception):
     """Base class of everything Saliscope raises on purpose.
@@ -71,3 +75,11 @@ class NotDefinedError(SaliscopeError, ValueError):
 
 class ReductionError(SaliscopeError, ValueError):
     """Data that have no map: too few rows, values that are no numbers, a parameter that does not fit them."""
+
+
+def one_of(names: Iterable[str]) -> str:
+    """What would have been right, of many names the first: a message is read under the widget, too."""
+    known = list(names)
+    if len(known) <= _MOST_NAMES:
+        return f"one of {', '.join(known)}"
+    return f"one of {', '.join(known[:_MOST_NAMES])} and {len(known) - _MOST_NAMES} others"

@@ -7,18 +7,43 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from saliscope.attribution import methods
+from saliscope.attribution import IntegratedGradients, methods
 
 SMALL: dict[str, dict[str, Any]] = {
     "integrated_gradients": {"n_steps": 4},
+    "blur_ig": {"n_steps": 4, "max_sigma": 3.0},
+    "guided_ig": {"n_steps": 4},
     "smooth_grad": {"n_samples": 4},
+    "smooth_grad_squared": {"n_samples": 4},
+    "var_grad": {"n_samples": 4, "noise_level": 0.5},
+    "expected_gradients": {"n_samples": 4},
+    "gradient_shap": {"n_samples": 4},
+    "xrai": {"n_steps": 2},
+    "lime": {"n_segments": 9, "n_samples": 6},
+    "kernel_shap": {"n_segments": 9, "n_samples": 6},
+    "occlusion": {"window": 2, "stride": 1},
+    "extremal_perturbation": {"n_iterations": 3, "smoothness": 0.3},
+    "rise": {"n_masks": 6, "cells": 2},
 }
 """Less work for methods that can do with less. A method that is missing here is tested with its defaults."""
+
+ADAPTIVE = IntegratedGradients(n_steps=9, rule="adaptive")
+"""The one rule that is another algorithm: tested like a method of its own."""
+
+FORWARD_ONLY: set[str] = {"attention", "attention_rollout", "kernel_shap", "lime", "occlusion", "rise"}
+"""Methods that run no backward pass: to them a score without a gradient is one like any other."""
+
+SCORELESS: set[str] = {"attention", "attention_rollout"}
+"""Methods that do not ask what the score depends on: their map is the same for every target."""
+
+NEEDS_ATTENTION: set[str] = {"attention", "attention_rollout", "gradient_rollout"}
+"""Methods that are tested on a transformer: see `token_variants`."""
 
 
 def every_method() -> list[Any]:
     """Parameters for a test that every registered method must pass."""
-    return [pytest.param(made(**SMALL.get(key, {})), id=key) for key, made in methods().items()]
+    small = [pytest.param(made(**SMALL.get(key, {})), id=key) for key, made in methods().items()]
+    return [*small, pytest.param(ADAPTIVE, id="adaptive")]
 
 
 class Affine(nn.Module):
@@ -72,3 +97,8 @@ def function_with(**parameters: Any) -> Any:
 def plain_gradient(model: Any, inputs: Tensor, target: Tensor) -> Tensor:
     """A user's function that gives the gradient."""
     return torch.autograd.grad(model(inputs)[:, target].sum(), inputs)[0]
+
+
+def own_keys() -> list[str]:
+    """Keys of the user's own methods, as the menu shows them."""
+    return [key for key, made in methods().items() if made.family == "Your own"]

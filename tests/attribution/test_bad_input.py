@@ -7,17 +7,27 @@ import torch
 from torch import Tensor, nn
 
 import saliscope
-from saliscope import InputError, MethodError, ModelError, Target, TargetError
-from saliscope.attribution import IntegratedGradients, Method, Saliency, methods
+from saliscope import InputError, LayerError, MethodError, ModelError, Target, TargetError
+from saliscope.attribution import CAM, IntegratedGradients, Method, Saliency, methods
+from saliscope.attribution.cam import LayerMaps
 from saliscope.attribution.registry import find_method
-from tests.attribution.helpers import every_method, pictures, relative
+from tests.attribution.helpers import (
+    FORWARD_ONLY,
+    NEEDS_ATTENTION,
+    SCORELESS,
+    every_method,
+    pictures,
+    relative,
+)
+from tests.attribution.token_variants import model_of
 from tests.attribution.variants import Layers, plain
 from tests.core.helpers import unchecked
 
 
 @pytest.fixture
-def model():
-    return plain(Layers())
+def model(request):
+    asked = "method" in request.fixturenames
+    return model_of(request.getfixturevalue("method")) if asked else plain(Layers())
 
 
 @pytest.fixture(params=every_method())
@@ -135,13 +145,13 @@ def test_the_same_of_every_method(method, model):
     with pytest.raises(TargetError, match="got 9; expected an index from 0 to 3"):
         method.attribute(model, pictures(2), 9)
     with pytest.raises(TargetError, match="got a score that is NaN or infinite"):
-        method.attribute(Applied(lambda y: y * float("nan")), pictures(2), 1)
+        method.attribute(Applied(lambda y: y * float("nan"), model), pictures(2), 1)
     with pytest.raises(TargetError, match="floating scores of shape"):
-        method.attribute(Applied(lambda y: y.argmax(1, keepdim=True)), pictures(2), 0)
+        method.attribute(Applied(lambda y: y.argmax(1, keepdim=True), model), pictures(2), 0)
     with pytest.raises(
         TargetError, match="`model`: got 1 output rows for 2 inputs; expected one output row for each"
     ):
-        method.attribute(Applied(lambda y: y[:1]), pictures(2), 0, chunk_size=2)
+        method.attribute(Applied(lambda y: y[:1], model), pictures(2), 0, chunk_size=2)
 
 
 def test_a_score_that_does_not_depend_on_the_input(method):
@@ -150,16 +160,20 @@ def test_a_score_that_does_not_depend_on_the_input(method):
     class Constant(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.model = plain(Layers())
+            self.model = model_of(method)
             self.bias = nn.Parameter(torch.zeros(3, dtype=torch.float64))
 
         def forward(self, x: Tensor) -> Tensor:
             self.model(x)
             return self.bias.expand(len(x), 3)
 
+    if method.key in FORWARD_ONLY:  # it hides what it will, and nothing changes
+        made = method.attribute(Constant(), pictures(2), 0)
+        assert bool(made.values.any()) == (method.key in SCORELESS)
+        return
     error = (
         "no layer with a spatial output reaches the score"
-        if method.key == "grad_cam"
+        if isinstance(method, LayerMaps)
         else "does not depend on"
     )
     with pytest.raises(saliscope.SaliscopeError, match=error):
@@ -175,7 +189,7 @@ def test_a_score_that_overflows_in_half_precision():
 
 
 def test_half_precision_works_where_it_does_and_says_so(method):
-    made = method.attribute(plain(Layers(torch.float16)), pictures(2), 1)
+    made = method.attribute(model_of(method, torch.float16), pictures(2), 1)
     assert made.values.any()
     assert "The model computed in float16: about 3 digits hold." in made.notes
 
@@ -197,10 +211,13 @@ def test_a_map_that_is_zero_everywhere(method):
         def forward(self, x: Tensor) -> Tensor:
             return 0 * x.flatten(1)
 
-    if method.key == "grad_cam":
-        pytest.skip("no layer")
-    made = method.attribute(Flat(), pictures(2), 0)
-    assert not made.values.any()
+    if isinstance(method, LayerMaps):
+        with pytest.raises(LayerError, match="a model in which no layer with a spatial output reaches"):
+            method.attribute(Flat(), pictures(2), 0)
+        return
+    flat = Applied(lambda y: 0 * y, model_of(method)) if method.key in NEEDS_ATTENTION else Flat()
+    made = method.attribute(flat, pictures(2), 0)
+    assert bool(made.values.any()) == (method.key in SCORELESS)
     assert made.map_change is None or made.map_change.isnan().all()
 
 
@@ -208,16 +225,22 @@ def test_a_segmentation_model_wants_a_function(method):
     class Segments(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.body = nn.Conv2d(2, 3, 3, padding=1).double()
+            tokens = method.key in NEEDS_ATTENTION
+            self.body = model_of(method) if tokens else nn.Conv2d(2, 3, 3, padding=1).double()
 
         def forward(self, x: Tensor) -> dict[str, Tensor]:
-            return {"out": self.body(x), "aux": x}
+            y = (1 + self.body(x)).square()
+            return {"out": y if y.ndim == 4 else y[:, :3, None, None] * x[:, :1], "aux": x}
 
     model, x = Segments(), pictures(3)
     with pytest.raises(
         TargetError, match=re.escape("shape (3, 3, 4, 4)") + ".*Pass a function, for example target="
     ):
         method.attribute(model, x, 1)
+    if isinstance(method, CAM):  # which knows classes only
+        with pytest.raises(TargetError, match=r"got a function; .* Grad-CAM takes any score\."):
+            method.attribute(model, x, lambda out: out["out"][:, 1].mean((1, 2)))
+        return
     made = method.attribute(model, x, lambda out: out["out"][:, 1].mean((1, 2)), chunk_size=2)
     assert made.values.any()
     assert made.target.labels == ("the given function",) * 3
@@ -225,11 +248,13 @@ def test_a_segmentation_model_wants_a_function(method):
 
 def test_unknown_methods():
     assert find_method("grad_cam") is methods()["grad_cam"]
-    text = "`method`: got 'gradcam'; expected one of .*, grad_cam. Did you mean 'grad_cam'?"
+    text = (
+        "`method`: got 'gradcam'; expected one of integrated_gradients, .* others. Did you mean 'grad_cam'?"
+    )
     with pytest.raises(MethodError, match=text):
         find_method("gradcam")
     with pytest.raises(
-        MethodError, match=r"`method`: got 'xyzzy'; expected one of .*smooth_grad, grad_cam\.$"
+        MethodError, match=r"`method`: got 'xyzzy'; expected one of [a-z_, ]* and \d+ others\.$"
     ):
         find_method("xyzzy")
 

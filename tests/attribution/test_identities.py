@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from saliscope import Target
-from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad
+from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad, VarGrad
 from saliscope.attribution.quadrature import RULES
 from tests.attribution.helpers import Affine, pictures
 from tests.reference.definitions import finite_difference, smooth_grad
@@ -145,6 +145,22 @@ def test_smooth_grad_on_a_quadratic_has_the_right_mean_and_spread():
     assert abs(sample.mean() * count**0.5) < 4
     assert abs((sample.square().mean() - 1) * (count / 2) ** 0.5) < 4
     assert (sample.mean(0) * len(z) ** 0.5).abs().max() < 4
+
+
+def test_var_grad_on_a_quadratic_is_the_variance_of_its_gradient():
+    """The gradient is Q(x + sigma e), so each pixel's variance is sigma^2 (Q Q')_ii, less a share of 1/n."""
+    model, x, n_samples = Quadratic(32), 3 * pictures(1), 400
+    made = VarGrad(n_samples=n_samples, noise_level=0.2, seed=3).attribute(model, x, 0)
+    q = model.q.detach()
+    sigma = 0.2 * (x.max() - x.min())
+    expected = (sigma**2 * (q @ q.T).diagonal()).reshape(x.shape) * (1 - 1 / n_samples)
+    exact_error = expected * (2 / n_samples) ** 0.5  # of a normal sample's variance
+    z = (made.values - expected) / exact_error
+    assert z.abs().max() < 4
+    assert 0.5 < z.std() < 1.5
+    own = (made.map - expected.sum(1)) / made.standard_error
+    assert own.abs().max() < 4
+    assert 0.5 < own.std() < 1.5
 
 
 def test_grad_cam_of_pooled_maps_is_cam_over_the_number_of_places():

@@ -232,7 +232,7 @@ class TestShared:
         """With a hook on the module, as many would write it."""
 
         @method
-        def cam(model, inputs, target, layer=None):
+        def my_cam(model, inputs, target, layer=None):
             kept = []
             model.module.get_submodule(layer).register_forward_hook(lambda m, i, o: kept.append(o))
             score = model(inputs)[:, target].sum()
@@ -242,7 +242,7 @@ class TestShared:
 
         with unchecked():
             before = fingerprint(model)
-            made = cam().attribute(model, pictures(2), 1)
+            made = my_cam().attribute(model, pictures(2), 1)
             assert changed(before, fingerprint(model)) == []
         known = GradCAM().attribute(model, pictures(2), 1)
         torch.testing.assert_close(made.values, known.values, **TIGHT)

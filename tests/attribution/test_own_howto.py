@@ -9,9 +9,10 @@ import torch
 from saliscope.attribution import SmoothGrad
 from saliscope.attribution.registry import forget, methods
 from saliscope.sessions.menus import build_method, defaults
+from tests.attribution.helpers import own_keys
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own_method.md").read_text()
-KEYS = ("channel_norm", "var_grad", "squared_path")
+KEYS = ("channel_norm", "gradient_variance", "squared_path")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def notebook():
 
 
 def test_every_example_becomes_a_method(notebook):
-    assert list(methods())[5:] == list(KEYS)
+    assert own_keys() == list(KEYS)
     for key in KEYS:
         assert methods()[key] is notebook[key]
         assert build_method(methods()[key], defaults(methods()[key])) == notebook[key]()
@@ -53,11 +54,11 @@ def test_the_first_one_is_the_norm_of_the_gradient(notebook):
 
 
 def test_the_second_one_needs_noise_and_gets_the_same_again(notebook):
-    model, x, var_grad = notebook["model"], notebook["inputs"], notebook["var_grad"]
-    made = var_grad(n_samples=4).attribute(model, x)
-    assert torch.equal(made.values, var_grad(n_samples=4).attribute(model, x).values)
-    assert not torch.equal(made.values, var_grad(n_samples=4, seed=1).attribute(model, x).values)
-    assert var_grad(n_samples=4, noise=0.0).attribute(model, x).values.max() < 1e-8
+    model, x, gradient_variance = notebook["model"], notebook["inputs"], notebook["gradient_variance"]
+    made = gradient_variance(n_samples=4).attribute(model, x)
+    assert torch.equal(made.values, gradient_variance(n_samples=4).attribute(model, x).values)
+    assert not torch.equal(made.values, gradient_variance(n_samples=4, seed=1).attribute(model, x).values)
+    assert gradient_variance(n_samples=4, noise=0.0).attribute(model, x).values.max() < 1e-8
 
 
 def test_the_third_one_follows_steps_and_baseline(notebook):

@@ -181,14 +181,14 @@ class TestBorrowed:
             yield
 
     def test_after_success_and_between_any_two_steps(self):
-        model = Restless()
+        model = Restless(plain(Layers()))
         before = fingerprint(model)
         for step in method(self.careless)().stream(model, pictures(2), 1):
             assert changed(before, fingerprint(model)) == []
             assert step.result.values.shape == (2, 2, 4, 4)
 
     def test_after_stopping_at_every_step(self):
-        model = Restless()
+        model = Restless(plain(Layers()))
         before = fingerprint(model)
         for stop in range(6):
             stream = method(self.careless)().stream(model, pictures(2), 1)
@@ -200,7 +200,7 @@ class TestBorrowed:
     @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()], ids=["error", "interrupt"])
     def test_after_an_exception_of_the_model_at_every_call(self, error):
         for call in range(1, 8):
-            model = Restless(FailsAt(call, error))
+            model = Restless(plain(Layers()), FailsAt(call, error))
             before = fingerprint(model)
             with pytest.raises((ModelError, KeyboardInterrupt)):
                 method(self.careless)().attribute(model, pictures(2), 1)
@@ -212,7 +212,7 @@ class TestBorrowed:
             next(TestBorrowed.careless(model, inputs, target))
             raise KeyError("missing")
 
-        model = Restless()
+        model = Restless(plain(Layers()))
         before = fingerprint(model)
         with pytest.raises(MethodError, match="`fails`: got KeyError: 'missing'"):
             fails().attribute(model, pictures(2), 1)

@@ -10,10 +10,15 @@ from torch import Tensor
 
 from saliscope.attribution import Attribution, Method
 from tests.attribution.helpers import every_method, pictures, relative
-from tests.attribution.variants import WAYS, Layers, plain
+from tests.attribution.token_variants import model_of, ways_of
 
 N_INPUTS = 3
 TARGET = [1, 0, 3]
+WRITTEN = [
+    pytest.param(one.values[0], way, id=f"{one.id}-{way}")
+    for one in every_method()
+    for way in ways_of(one.values[0])
+]
 
 
 @pytest.fixture(params=every_method())
@@ -23,7 +28,7 @@ def method(request) -> Method:
 
 @cache
 def reference(method: Method, dtype: torch.dtype = torch.float64) -> Tensor:
-    return method.attribute(plain(Layers(dtype)), inputs(dtype), TARGET, chunk_size=N_INPUTS).values
+    return method.attribute(model_of(method, dtype), inputs(dtype), TARGET, chunk_size=N_INPUTS).values
 
 
 def inputs(dtype: torch.dtype = torch.float64) -> Tensor:
@@ -38,48 +43,49 @@ def assert_same(values: Tensor, expected: Tensor, bound: float = 1e-12) -> None:
     assert relative(values, expected) < bound
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("method", "way"), WRITTEN)
 def test_however_it_is_written(method, way):
-    made = method.attribute(WAYS[way](Layers()), inputs(), TARGET, chunk_size=N_INPUTS)
+    made = method.attribute(ways_of(method)[way](), inputs(), TARGET, chunk_size=N_INPUTS)
     assert_same(made.values, reference(method))
 
 
 @pytest.mark.parametrize("chunk_size", [*range(1, 2 * N_INPUTS + 2), 1000, "auto"])
 def test_every_chunk_size(method, chunk_size):
-    made = method.attribute(plain(Layers()), inputs(), TARGET, chunk_size=chunk_size)
+    made = method.attribute(model_of(method), inputs(), TARGET, chunk_size=chunk_size)
     assert_same(made.values, reference(method))
 
 
 def test_one_by_one(method):
-    made = [method.attribute(plain(Layers()), inputs()[i : i + 1], TARGET[i]).values for i in range(N_INPUTS)]
+    model = model_of(method)
+    made = [method.attribute(model, inputs()[i : i + 1], TARGET[i]).values for i in range(N_INPUTS)]
     assert_same(torch.cat(made), reference(method))
 
 
 def test_in_another_order(method):
-    made = method.attribute(plain(Layers()), inputs().flip(0), TARGET[::-1]).values
+    made = method.attribute(model_of(method), inputs().flip(0), TARGET[::-1]).values
     assert_same(made.flip(0), reference(method))
 
 
 def test_channels_last(method):
-    model = plain(Layers()).to(memory_format=torch.channels_last)
+    model = model_of(method).to(memory_format=torch.channels_last)
     made = method.attribute(model, inputs().contiguous(memory_format=torch.channels_last), TARGET)
     assert_same(made.values, reference(method))
 
 
 def test_train_mode_at_entry(method):
-    model = plain(Layers()).train()
+    model = model_of(method).train()
     assert_same(method.attribute(model, inputs(), TARGET).values, reference(method))
     assert all(part.training for part in model.modules())
 
 
 def test_frozen_parameters(method):
-    model = plain(Layers()).requires_grad_(False)
+    model = model_of(method).requires_grad_(False)
     assert_same(method.attribute(model, inputs(), TARGET).values, reference(method))
 
 
 @pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # where the gradient starts at a layer
 def test_the_users_hooks_are_there(method):
-    model, calls = plain(Layers()), []
+    model, calls = model_of(method), []
     for part in model.modules():
         part.register_forward_pre_hook(lambda *_: calls.append("before"))
         part.register_forward_hook(lambda *_: calls.append("after"))
@@ -99,7 +105,7 @@ AT_ENTRY: dict[str, Callable[[], contextlib.AbstractContextManager]] = {
 @pytest.mark.parametrize("entry", AT_ENTRY)
 def test_the_callers_mode(method, entry):
     # Single precision: autocast leaves double alone.
-    model, x = plain(Layers(torch.float32)), inputs(torch.float32)
+    model, x = model_of(method, torch.float32), inputs(torch.float32)
     with AT_ENTRY[entry]():
         made = method.attribute(model, x, TARGET, chunk_size=N_INPUTS)
     assert torch.equal(made.values, reference(method, torch.float32))
@@ -109,7 +115,7 @@ def test_the_callers_mode(method, entry):
 
 @pytest.mark.parametrize("entry", AT_ENTRY)
 def test_the_callers_mode_may_change_between_two_steps(method, entry):
-    model, x = plain(Layers(torch.float32)), inputs(torch.float32)
+    model, x = model_of(method, torch.float32), inputs(torch.float32)
     stream, steps = method.stream(model, x, TARGET, chunk_size=1), []
     while True:
         with AT_ENTRY[entry]() if len(steps) % 2 else contextlib.nullcontext():
@@ -125,12 +131,12 @@ def test_the_callers_mode_may_change_between_two_steps(method, entry):
 def test_inputs_made_in_inference_mode(method):
     with torch.inference_mode():
         x = inputs()
-    assert_same(method.attribute(plain(Layers()), x, TARGET).values, reference(method))
+    assert_same(method.attribute(model_of(method), x, TARGET).values, reference(method))
 
 
 def test_inputs_that_need_a_gradient_or_change_later(method):
     x = inputs().requires_grad_()
-    made = method.attribute(plain(Layers()), x, TARGET)
+    made = method.attribute(model_of(method), x, TARGET)
     with torch.no_grad():
         x.zero_()
     assert_same(made.values, reference(method))
@@ -140,7 +146,7 @@ def test_inputs_that_need_a_gradient_or_change_later(method):
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
 def test_lower_precision_stays_in_its_band(method, dtype, bound):
-    made = method.attribute(plain(Layers(dtype)), inputs(), TARGET)
+    made = method.attribute(model_of(method, dtype), inputs(), TARGET)
     assert_same(made.values, reference(method), bound)
     assert relative(made.values, reference(method)) > 0
     half = [note for note in made.notes if "computed in bfloat16" in note]
@@ -149,7 +155,7 @@ def test_lower_precision_stays_in_its_band(method, dtype, bound):
 
 @pytest.mark.gpu
 def test_on_a_gpu(method):
-    made = method.attribute(plain(Layers()).cuda(), inputs(), TARGET)
+    made = method.attribute(model_of(method).cuda(), inputs(), TARGET)
     assert made.values.is_cuda
     assert_same(made.values.cpu(), reference(method))
 
@@ -160,7 +166,7 @@ def test_a_refined_map_too(method):
         pytest.skip("its map is final")
 
     def refined(x: Tensor, target: list[int], chunk_size: int) -> Attribution:
-        model = plain(Layers())
+        model = model_of(method)
         first = method.attribute(model, x, target, chunk_size=chunk_size)
         return method.refine(first, model, chunk_size=chunk_size)
 

@@ -8,6 +8,7 @@ import torch
 from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad
 from saliscope.core.anytime import Cancelled, CancelToken
 from tests.attribution.helpers import Affine, Counted, every_method, pictures, relative
+from tests.attribution.token_variants import model_of
 from tests.attribution.variants import Layers, plain
 from tests.reference.networks import small_network
 
@@ -15,8 +16,9 @@ N_INPUTS = 3
 
 
 @pytest.fixture
-def model():
-    return plain(Layers())
+def model(request):
+    asked = "method" in request.fixturenames
+    return model_of(request.getfixturevalue("method")) if asked else plain(Layers())
 
 
 @pytest.fixture(params=every_method())
@@ -36,7 +38,7 @@ def test_work_is_counted_to_its_end(method, model, chunk_size):
 
 
 def test_nothing_happens_before_the_first_step(method):
-    counted = Counted(plain(Layers()))
+    counted = Counted(model_of(method))
     stream = method.stream(counted, pictures(1), 0)
     assert counted.seen() == []
     next(stream)
@@ -53,7 +55,7 @@ def test_a_partial_answer_looked_at_late_is_the_one_looked_at_in_time(method, mo
 
 
 def test_partial_answers_cost_no_run_of_the_model(method):
-    counted = Counted(plain(Layers()))
+    counted = Counted(model_of(method))
     for step in method.stream(counted, pictures(N_INPUTS), 1, chunk_size=2):
         before = counted.seen()
         assert step.result.score.shape == (N_INPUTS,)
@@ -142,7 +144,7 @@ def test_a_stopped_stream_asks_the_model_no_more():
 )
 def test_no_row_goes_through_the_model_more_often_than_it_must(method, rows):
     """One pass finds target and score, the gradient's own if it is at the inputs; one for any other point."""
-    counted = Counted(plain(Layers()))
+    counted = Counted(model_of(method))
     method.attribute(counted, pictures(N_INPUTS), 1)
     assert sum(counted.seen()) == rows * N_INPUTS
 

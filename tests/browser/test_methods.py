@@ -2,36 +2,54 @@
 
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from saliscope.attribution import methods
+from saliscope.sessions.menus import method_menu
 
 from .truth import PICTURES
 
-CONTROLS = {
-    "saliency": ["param-absolute"],
-    "input_x_gradient": [],
-    "integrated_gradients": ["baseline-black", "steps", "param-rule", "alpha", "curves"],
-    "smooth_grad": ["param-n_samples", "param-noise_level", "param-seed"],
-    "grad_cam": ["layer"],
-}
+FOR_TRANSFORMERS = {"attention", "attention_rollout", "gradient_rollout"}
+"""Methods that have nothing to say of the notebook's network."""
 
 
-def test_every_method_has_controls_here():
-    assert set(CONTROLS) == set(methods())
+def controls_of(method) -> set[str]:
+    """What the page has to offer for a method, by the names of its parts."""
+    own = {"layer" if control.kind == "layer" else f"param-{control.name}" for control in method.controls}
+    path = {"alpha", "curves"} if method.path else set()
+    start = {"baseline-black"} if method.uses_baseline else set()
+    return own | path | start | ({"steps"} if method.uses_steps else set())
 
 
-def test_every_method_in_the_menu_comes_to_its_end(explorer):
+def test_every_method_in_the_menu_comes_to_its_end(notebook, explorer):
+    menu = method_menu()
+    known = set().union(*map(controls_of, menu))
+    assert [info.key for info in menu] == list(methods())
     job = 1
-    for key in ("saliency", "input_x_gradient", "smooth_grad", "grad_cam", "integrated_gradients"):
-        now = explorer.choose("method", key)
+    for info in menu[1:] + menu[:1]:
+        if info.key in FOR_TRANSFORMERS:
+            continue
+        now = explorer.choose("method", info.key)
         assert now > job
         job = now
-        expect(explorer.part("panel-map").get_by_role("heading", name=methods()[key].title)).to_be_visible()
-        for name in {name for names in CONTROLS.values() for name in names}:
-            expect(explorer.part(name)).to_be_visible(visible=name in CONTROLS[key])
+        expect(explorer.part("panel-map").get_by_role("heading", name=info.title, exact=True)).to_be_visible()
+        for name in known:
+            visible = name in controls_of(info)
+            expect(explorer.part(name), f"{name} of {info.key}").to_be_visible(visible=visible)
         explorer.is_true()
+
+
+@pytest.mark.parametrize("key", sorted(FOR_TRANSFORMERS))
+def test_a_method_that_cannot_apply_says_so_and_the_map_before_it_stays(explorer, key):
+    before = explorer.pixels()
+    explorer.part("method").select_option(key)
+    explorer.phase("error")
+    expect(explorer.root.get_by_role("alert")).to_contain_text("no attention was seen")
+    assert np.array_equal(explorer.pixels(), before)
+    explorer.choose("method", "saliency")
+    explorer.is_true()
 
 
 def test_a_methods_own_parameter(explorer):

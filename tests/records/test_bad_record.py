@@ -97,8 +97,8 @@ def test_no_entry_can_be_missing(record):
         ("occlusion", {"region": {}, "fill": {"kind": "black"}}, "`occlusion`: got {}; expected {'rect': [."),
         (
             "occlusion",
-            {"region": {"rect": [0, 0, 1, 1]}, "fill": {"key": "saliency", "params": {"absolute": True}}},
-            "`baseline`: got {'key': 'saliency', 'params': {'absolute': True}}; expected a baseline:",
+            {"region": {"rect": [0, 0, 1, 1]}, "fill": {"key": "grad_cam", "params": {"layer": None}}},
+            "`baseline`: got {'key': 'grad_cam', 'params': {'layer': None}}; expected a baseline:",
         ),
         ("format", 2, "`record.format`: got format 2, written by a newer version of Saliscope; expected for"),
         ("format", 0, "`record.format`: got 0; expected the number 1. This is no record of Saliscope."),
@@ -116,7 +116,7 @@ def test_the_forger_of_these_tests_makes_records_that_pass(record):
 
 
 def test_a_deeply_nested_method(record):
-    spec: dict = {"key": "saliency", "params": {"absolute": True}}
+    spec: dict = {"key": "saliency", "params": {"absolute": True, "layer": None}}
     for _ in range(400):
         params = {"method": spec, "n_samples": 1, "noise_level": 0.1, "seed": 0}
         spec = {"key": "smooth_grad", "params": params}

@@ -37,7 +37,7 @@ def same(one, other) -> bool:
 @pytest.mark.parametrize("method", every_method())
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16], ids=str)
 def test_everything_comes_back(method, dtype, tmp_path):
-    net = model().to(dtype)
+    net = model(method).to(dtype)
     made = method.attribute(net, inputs(2).to(dtype), Target(None, "margin"))
     saliscope.save(made, tmp_path / "a.safetensors", net)
     back = saliscope.load(tmp_path / "a.safetensors")
@@ -48,7 +48,7 @@ def test_everything_comes_back(method, dtype, tmp_path):
 
 @pytest.mark.parametrize("method", [m for m in every_method() if m.values[0].refinable])
 def test_a_loaded_attribution_can_be_refined(method, tmp_path):
-    net = model()
+    net = model(method)
     made = method.attribute(net, inputs())
     saliscope.save(made, tmp_path / "a.safetensors")
     back = saliscope.load(tmp_path / "a.safetensors")

@@ -22,9 +22,9 @@ from tests.records.tools import changed, inputs, model
 
 @pytest.mark.parametrize("method", every_method())
 def test_a_record_comes_back_from_json_as_it_was(method, tmp_path):
-    record = Record.of(
-        method.attribute(model(), inputs(2)), model(), view={"scale": {"mode": "auto"}, "zoom": (1, 0.5)}
-    )
+    net = model(method)
+    view = {"scale": {"mode": "auto"}, "zoom": (1, 0.5)}
+    record = Record.of(method.attribute(net, inputs(2)), net, view=view)
     path = tmp_path / "figure.json"
     text = record.to_json(path)
     assert path.read_text() == text + "\n"
@@ -52,7 +52,12 @@ def test_what_a_record_says():
     record = Record.of(made, borrowed, index=4)
     assert record.method == {
         "key": "integrated_gradients",
-        "params": {"baseline": {"kind": "blur", "sigma": 2}, "n_steps": 3, "rule": "midpoint"},
+        "params": {
+            "baseline": {"kind": "blur", "sigma": 2},
+            "n_steps": 3,
+            "rule": "midpoint",
+            "tolerance": 0.05,
+        },
     }
     assert record.target == {
         "output": "margin",
@@ -148,6 +153,7 @@ def test_configurations_come_back(method):
 def test_what_plain_data_cannot_hold_is_named():
     assert written(Exotic(thing=slice(2)))["params"] == {
         "absolute": True,
+        "layer": None,
         "function": {"callable": "len"},
         "thing": {"object": "slice"},
     }

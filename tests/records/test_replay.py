@@ -23,7 +23,7 @@ from tests.records.tools import changed, forged, inputs, model, recorded
 @pytest.mark.parametrize("method", every_method())
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
 def test_the_same_again_to_the_bit(method, dtype):
-    net, x = model().to(dtype), inputs(3).to(dtype)
+    net, x = model(method).to(dtype), inputs(3).to(dtype)
     again = replay(recorded(method, net, x).to_json(), copy.deepcopy(net), x)
     assert (again.verdict, again.same, again.differences) == ("identical", True, ())
     assert (again.relative, again.max_abs) == (0.0, 0.0)
@@ -67,7 +67,7 @@ def test_another_chunk_size_is_within_the_band():
     [("float32", "float64"), ("float64", "float32"), ("float32", "bfloat16"), ("bfloat16", "float32")],
 )
 def test_another_dtype_is_within_the_band_and_named(method, then, now):
-    net, x = model().float(), inputs().float()
+    net, x = model(method).float(), inputs().float()
     record = recorded(method, copy.deepcopy(net).to(getattr(torch, then)), x)
     again = replay(record, copy.deepcopy(net).to(getattr(torch, now)), x)
     assert again.verdict == "within band"
@@ -85,7 +85,7 @@ def test_another_dtype_is_within_the_band_and_named(method, then, now):
 @pytest.mark.gpu
 @pytest.mark.parametrize("method", every_method())
 def test_another_device_is_within_the_band_and_named(method):
-    net, x = model().float(), inputs().float()
+    net, x = model(method).float(), inputs().float()
     record = recorded(method, copy.deepcopy(net), x)
     again = replay(record, net.cuda(), x)
     assert again.same

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from saliscope import Record
-from saliscope.attribution import Method
+from saliscope.attribution import Method, Saliency
 from saliscope.records import record as module
 from tests.attribution.helpers import pictures
-from tests.attribution.variants import Layers, plain
+from tests.attribution.token_variants import model_of
 
 
-def model() -> nn.Module:
-    return plain(Layers())
+def model(method: Method = Saliency()) -> nn.Module:  # noqa: B008
+    return model_of(method)
 
 
 def inputs(n: int = 1) -> Tensor:
@@ -32,7 +32,7 @@ def changed(weights: nn.Module) -> nn.Module:
 
 def recorded(method: Method, net: Any = None, x: Tensor | None = None, target: Any = None) -> Record:
     """The record of what a method says of `net` and `x`, or of the model and the input above."""
-    net, x = net or model(), inputs() if x is None else x
+    net, x = net or model(method), inputs() if x is None else x
     return Record.of(method.attribute(net, x, target), net)
 
 

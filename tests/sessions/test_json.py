@@ -6,11 +6,33 @@ import pytest
 import torch
 from torch import nn
 
-from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad
+from saliscope.attribution import (
+    GradCAM,
+    GuidedBackprop,
+    InputXGradient,
+    IntegratedGradients,
+    Saliency,
+    SmoothGrad,
+    methods,
+)
 from saliscope.attribution import baselines as bl
 from tests.sessions.tools import MEAN, STD, Session, photo, tiny
 
-METHODS = [IntegratedGradients(n_steps=8), InputXGradient(), Saliency(), SmoothGrad(n_samples=4), GradCAM()]
+METHODS = [
+    IntegratedGradients(n_steps=8),
+    InputXGradient(),
+    Saliency(),
+    SmoothGrad(n_samples=4),
+    GradCAM(),
+    GuidedBackprop(),
+]
+WITH_CONTROLS = {
+    "integrated_gradients": ["rule", "tolerance"],
+    "input_x_gradient": [],
+    "saliency": ["absolute"],
+    "smooth_grad": ["n_samples", "noise_level", "seed", "target_error"],
+    "grad_cam": ["layer"],
+}
 NUMBER, NONE = (int, float), type(None)
 CONTROL = {
     "name": str,
@@ -29,6 +51,7 @@ INFO = {
             "key": str,
             "title": str,
             "summary": str,
+            "family": str,
             "path": bool,
             "uses_baseline": bool,
             "uses_steps": bool,
@@ -79,13 +102,23 @@ RESULT = {
             "baseline": str,
             "baseline_score": float,
             "total_nodes": int,
+            "pictures": (str, NONE),
         },
         NONE,
     ),
     "completeness": (
-        {"change": float, "sum": float, "delta": float, "share": (float, NONE), "map_change": (float, NONE)},
+        {
+            "change": float,
+            "sum": float,
+            "delta": float,
+            "share": (float, NONE),
+            "map_change": (float, NONE),
+            "map_error": (float, NONE),
+        },
         NONE,
     ),
+    "coverage": ({"ruled": int, "gaps": dict}, NONE),
+    "sampling_error": (float, NONE),
     "notes": [str],
     "seconds": float,
     "can_refine": bool,
@@ -167,19 +200,14 @@ class TestInfo:
         assert info.models[0].layers == ("0", "1", "2", "3", "4", "5")
         assert (info.images, info.models[0].name, info.models[0].device) == (2, "Sequential", "cpu")
         assert {blob.hash: blob.shape for blob in luts} == dict.fromkeys(info.luts.values(), (257, 3))
-        assert [method.key for method in info.methods] == [method.key for method in METHODS]
+        assert [method.key for method in info.methods] == list(methods())
         assert [baseline.kind for baseline in info.baselines] == list(bl.BASELINES)
 
     def test_controls_come_from_the_dataclasses(self):
         info, _ = Session(tiny()).info()
-        controls = {method.key: [control.name for control in method.controls] for method in info.methods}
-        assert controls == {
-            "integrated_gradients": ["rule"],
-            "input_x_gradient": [],
-            "saliency": ["absolute"],
-            "smooth_grad": ["n_samples", "noise_level", "seed"],
-            "grad_cam": ["layer"],
-        }
-        path = {method.key: (method.path, method.uses_baseline, method.uses_steps) for method in info.methods}
+        some = {method.key: method for method in info.methods if method.key in WITH_CONTROLS}
+        controls = {key: [control.name for control in method.controls] for key, method in some.items()}
+        assert controls == WITH_CONTROLS
+        path = {key: (method.path, method.uses_baseline, method.uses_steps) for key, method in some.items()}
         assert path.pop("integrated_gradients") == (True, True, True)
         assert set(path.values()) == {(False, False, False)}

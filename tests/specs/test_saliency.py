@@ -28,7 +28,7 @@ CONTROL = {"name": "sigma", "kind": "float", "label": "Blur", "default": 12.0, "
 # The page's side of these names is js/lib; a renamed field has to fail here.
 FIELDS = {
     specs.Control: "name kind label min max step choices default log",
-    specs.MethodInfo: "key title path controls uses_baseline uses_steps summary card",
+    specs.MethodInfo: "key title family path controls uses_baseline uses_steps summary card",
     specs.Card: "shows assumes costs fails reference",
     specs.BaselineInfo: "kind title controls",
     specs.Info: "methods baselines images outputs luts models version offline",
@@ -37,10 +37,12 @@ FIELDS = {
     specs.Failure: "type argument message",
     specs.State: "panel phase job done total text eta error",
     specs.Probability: "index label p",
-    specs.PathSpec: "stack alphas scores sums baseline baseline_score total_nodes",
-    specs.Completeness: "change sum delta share map_change",
+    specs.PathSpec: "stack alphas scores sums baseline baseline_score total_nodes pictures",
+    specs.CoverageSpec: "ruled gaps",
+    specs.Completeness: "change sum delta share map_change map_error",
     specs.Result: "job stage method title target target_label output score signed unit index picture map "
-    "limit probabilities path completeness notes seconds can_refine steps layer grid baseline panel model",
+    "limit probabilities path completeness coverage sampling_error notes seconds can_refine steps "
+    "layer grid baseline panel model",
 }
 
 
@@ -58,6 +60,8 @@ def test_a_small_result_has_every_field():
         "probabilities": [],
         "path": None,
         "completeness": None,
+        "coverage": None,
+        "sampling_error": None,
         "notes": [],
         "seconds": 0.0,
         "can_refine": False,
@@ -88,6 +92,7 @@ def test_a_full_result_is_nested_json():
         "baseline": "d" * 32,
         "baseline_score": 0.5,
         "total_nodes": 33,
+        "pictures": None,
     }
     assert made["completeness"] == {
         "change": 8.0,
@@ -95,6 +100,7 @@ def test_a_full_result_is_nested_json():
         "delta": -0.5,
         "share": None,
         "map_change": None,
+        "map_error": None,
     }
     assert made["grid"] == [7, 7]
 

@@ -252,7 +252,7 @@ class TestQuestions:
         self.wrong(explorer, sp.LayerError, "a layer with output shape (1, 5)", method="grad_cam", layer="8")
 
     def test_an_unknown_method(self, explorer):
-        self.wrong(explorer, sp.InputError, "`method`: got 'lime'; expected one of", method="lime")
+        self.wrong(explorer, sp.InputError, "`method`: got 'shapley'; expected one of", method="shapley")
 
     def test_a_baseline_of_another_shape(self, explorer):
         text = "`baseline`: got a tensor of shape (3, 5, 5); expected a shape that broadcasts to the inputs'"

@@ -125,7 +125,7 @@ class TestRefine:
         board.rows.clear()
         explorer.refine()
         explorer.ready()
-        assert (explorer.n_steps, explorer.params) == (16, {"rule": "trapezoid"})
+        assert (explorer.n_steps, explorer.params) == (16, {"rule": "trapezoid", "tolerance": 0.05})
         assert torch.equal(explorer.attribution.values, expected.values)
         assert [result["stage"] for result in page.events("result")] == ["final"]
         assert sum(board.rows) < 16

@@ -4,7 +4,7 @@ import pytest
 
 from saliscope.widgets.history import MOST, History
 from tests.sessions.tools import photo
-from tests.widgets.tools import Explorer, Page
+from tests.widgets.tools import IG, Explorer, Page
 
 
 class TestStack:
@@ -77,7 +77,7 @@ class TestExplorer:
         explorer.params = {"n_samples": 3}
         explorer.undo()
         explorer.undo()
-        assert (explorer.method, explorer.params) == ("integrated_gradients", {"rule": "right"})
+        assert (explorer.method, explorer.params) == ("integrated_gradients", IG | {"rule": "right"})
         explorer.ready()
         assert explorer.attribution.method.rule == "right"
 

@@ -8,7 +8,7 @@ import torch
 
 from saliscope import baselines as bl
 from tests.sessions.tools import Watched, photo
-from tests.widgets.tools import Explorer, Page
+from tests.widgets.tools import IG, NOISE, Explorer, Page
 
 OWN = ("method", "params", "n_steps", "baseline", "layer", "target", "output", "index")
 LOOKS = ("alpha", "opacity", "threshold", "sign", "overlay", "scale", "colormap", "theme")
@@ -107,7 +107,7 @@ class TestRequests:
         assert page.ask("refine")["status"] == "ok"
         explorer.ready()
         assert page.events("result")[-1]["steps"] == 8
-        assert (page.updates["n_steps"], page.updates["params"]) == (8, {"rule": "trapezoid"})
+        assert (page.updates["n_steps"], page.updates["params"]) == (8, IG | {"rule": "trapezoid"})
 
     def test_refine_without_something_to_refine(self, explorer, page):
         page.change(method="grad_cam")
@@ -179,11 +179,11 @@ class TestControls:
             ({"n_steps": 6}, {"n_steps": 6}),
             ({"target": 2}, {"target": 2}),
             ({"target": "c"}, {"target": 2}),
-            ({"params": {"rule": "right"}}, {"params": {"rule": "right"}}),
+            ({"params": {"rule": "right"}}, {"params": IG | {"rule": "right"}}),
             ({"output": "margin"}, {"output": "margin"}),
             (
                 {"method": "smooth_grad", "params": {"n_samples": 3}},
-                {"params": {"n_samples": 3, "noise_level": 0.15, "seed": 0}},
+                {"params": NOISE | {"n_samples": 3}},
             ),
             ({"params": {"absolute": False}, "method": "saliency"}, {"params": {"absolute": False}}),
         ],
@@ -201,7 +201,7 @@ class TestControls:
     def test_a_method_alone_brings_its_parameters(self, explorer, page):
         page.change(method="smooth_grad")
         explorer.ready()
-        assert page.updates["params"] == {"n_samples": 25, "noise_level": 0.15, "seed": 0}
+        assert page.updates["params"] == NOISE
         assert page.events("result")[-1]["method"] == "smooth_grad"
 
     def test_what_the_page_cannot_make_it_can_only_leave(self, explorer, page):

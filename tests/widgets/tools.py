@@ -77,3 +77,8 @@ class Page:
                     whole[header["hash"]], parts = b"".join(parts), []
         assert not parts
         return whole
+
+
+IG = {"rule": "midpoint", "tolerance": 0.05}
+NOISE = {"n_samples": 25, "noise_level": 0.15, "seed": 0, "target_error": 0.0}
+"""What methods bring along."""

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { onGrid } from "../../lib/format.js";
 import { Surface } from "../../render/canvas.js";
-import { paintInput } from "../../render/path.js";
+import { paintWay } from "../../render/path.js";
 import { mount } from "../../ui/mount.js";
 import { mountOutline } from "./outline.js";
 import { Panel } from "./panel.js";
@@ -39,9 +39,9 @@ export class InputPicture {
     this.#drawn = now;
     const { drawable, alpha } = pictured(this.store);
     if (!drawable.value) return;
-    const { picture, path, width, height } = drawable.value;
-    const start = alpha.value < 1 && path && !this.store.peeking.value ? path.baseline : null;
-    paintInput(this.#surface.pixels(width, height), picture, start, alpha.value);
+    const { width, height } = drawable.value;
+    const at = this.store.peeking.value ? 1 : alpha.value;
+    paintWay(this.#surface.pixels(width, height), drawable.value, at);
     this.#surface.show();
   }
 }

@@ -14,7 +14,7 @@ from saliscope.core.borrow import Borrowed
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
 
-__all__ = ["Attribution", "Method", "Path", "Question", "check_count"]
+__all__ = ["Attribution", "Method", "Path", "Question", "check_count", "check_share"]
 
 
 class Method(ABC):
@@ -153,3 +153,10 @@ def check_count(name: str, value: Any, minimum: int = 1) -> None:
     """Raise `MethodError` unless `value` is an integer of at least `minimum`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise MethodError(name, repr(value), f"an integer of at least {minimum}")
+
+
+def check_share(name: str, value: Any, what: str = "a number", most: int = 1) -> None:
+    """Raise `MethodError` unless `value` is a number from 0 to `most`."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= most:
+        raise MethodError(name, repr(value), f"{what}, from 0 to {most}")

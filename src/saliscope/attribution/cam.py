@@ -1,11 +1,13 @@
 """Methods that read the maps of one layer: coarse, but about concepts rather than pixels."""
 
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saliscope.attribution.base import Attribution, Method, Question
@@ -13,14 +15,89 @@ from saliscope.attribution.cards import cam as cards
 from saliscope.attribution.knobs import knob
 from saliscope.attribution.question import gradients_of
 from saliscope.core.anytime import Step
+from saliscope.core.batching import Kind
 from saliscope.core.borrow import untouched
-from saliscope.core.layers import as_maps, find_layer, grid_of, recorded, tapped
+from saliscope.core.layers import as_maps, enlarged, find_layer, grid_of, recorded
 from saliscope.errors import InputError, LayerError
 from saliscope.specs.saliency import Card
 
 
 @dataclass(frozen=True)
-class GradCAM(Method):
+class LayerMaps(Method):
+    """A method that reads the maps A of one layer, and enlarges what it makes of them to the input's size.
+
+    Parameters
+    ----------
+    layer : str, optional
+        Name of the layer whose activations A are read. None: the last layer with a spatial output that the
+        score depends on.
+    """
+
+    family: ClassVar[str] = "Class activation maps"
+
+    layer: str | None = knob(None, "layer")
+
+    def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
+        if question.inputs.ndim != 4:
+            _ = question.target  # if the model takes no such inputs, that comes first
+            shape = tuple(question.inputs.shape)
+            raise InputError("inputs", f"shape {shape}", "pictures (n, channels, height, width) for a CAM")
+        name = self.layer if self.layer is not None else default_layer(question)
+        yield from self._read(question, *find_layer(question.borrowed.module, name))
+
+    @abstractmethod
+    def _read(self, question: Question, name: str, layer: nn.Module) -> Iterator[Step[Attribution]]:
+        """Answer a question from a layer."""
+
+    def _answer(self, question: Question, name: str, maps: Sequence[Tensor], complete: bool) -> Attribution:
+        """What the maps (n, 1, h, w) of the first inputs come to; the others are empty so far."""
+        coarse = torch.cat(list(maps))
+        grid = (coarse.shape[2], coarse.shape[3])
+        values = enlarged(coarse, question.picture)
+        values = F.pad(values, (0, 0, 0, 0, 0, 0, 0, len(question.inputs) - len(values)))
+        return question.answer(self, values, layer=name, grid=grid, complete=complete)
+
+
+class OneRun(LayerMaps):
+    """A method whose map of an input takes one run of the network."""
+
+    _kind: ClassVar[Kind] = "forward"
+
+    def _read(self, question: Question, name: str, layer: nn.Module) -> Iterator[Step[Attribution]]:
+        work = partial(self._coarse, question, name)
+        maps: list[Tensor] = []
+        scores: list[Tensor] = []
+        total = len(question.inputs)
+        for _, stop, (part, score) in question.chunked(work, total, self._kind):
+            maps.append(part)
+            scores.append(score)
+            if stop == total:
+                question.know(torch.cat(scores))
+            yield Step(partial(self._answer, question, name, tuple(maps), stop == total), stop, total)
+
+    @abstractmethod
+    def _coarse(self, question: Question, name: str, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Maps (n, 1, h, w) and scores (n,) of the inputs `start` to `stop`."""
+
+
+class _OfGradients(OneRun):
+    """A method that weighs a layer's maps A by the gradient of the score there."""
+
+    _kind: ClassVar[Kind] = "tail"
+
+    def _coarse(self, question: Question, name: str, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        score, activations, gradient = question.layer_gradients(name, start, stop)
+        maps = as_maps(activations, question.picture)
+        weights = self._weights(maps, as_maps(gradient, question.picture))
+        return (weights * maps).sum(1, keepdim=True), score
+
+    @abstractmethod
+    def _weights(self, maps: Tensor, gradient: Tensor) -> Tensor:
+        """What each channel counts, (n, c, 1, 1), or each of its places, (n, c, h, w)."""
+
+
+@dataclass(frozen=True)
+class GradCAM(_OfGradients):
     """Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391).
 
     ``sum over channels c of alpha_c A_c`` with ``alpha_c = mean over space of dF/dA_c``, enlarged bilinearly
@@ -40,37 +117,89 @@ class GradCAM(Method):
     )
     unit: ClassVar[str] = "mean gradient × activation"
     card: ClassVar[Card] = cards.GRAD_CAM
-    family: ClassVar[str] = "Class activation maps"
 
-    layer: str | None = knob(None, "layer")
+    def _weights(self, maps: Tensor, gradient: Tensor) -> Tensor:
+        return gradient.mean((2, 3), keepdim=True)
 
-    def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        if question.inputs.ndim != 4:
-            _ = question.target  # if the model takes no such inputs, that comes first
-            shape = tuple(question.inputs.shape)
-            raise InputError("inputs", f"shape {shape}", "pictures (n, channels, height, width) for a CAM")
-        name = self.layer if self.layer is not None else default_layer(question)
-        name, layer = find_layer(question.borrowed.module, name)
-        work = partial(_coarse_maps, question, layer, name)
-        maps: list[Tensor] = []
-        scores: list[Tensor] = []
-        total = len(question.inputs)
-        for _, stop, (part, score) in question.chunked(work, total, "tail"):
-            maps.append(part)
-            scores.append(score)
-            if stop == total:
-                question.know(torch.cat(scores))
-            yield Step(partial(self._answer, question, name, tuple(maps)), stop, total)
 
-    def _answer(self, question: Question, name: str, maps: tuple[Tensor, ...]) -> Attribution:
-        coarse = torch.cat(maps)
-        missing = len(question.inputs) - len(coarse)
-        coarse = torch.nn.functional.pad(coarse, (0, 0, 0, 0, 0, 0, 0, missing))
-        values = torch.nn.functional.interpolate(
-            coarse, size=question.inputs.shape[2:], mode="bilinear", align_corners=False
-        )
-        grid = (coarse.shape[2], coarse.shape[3])
-        return question.answer(self, values, layer=name, grid=grid, complete=missing == 0)
+@dataclass(frozen=True)
+class GradCAMPlusPlus(_OfGradients):
+    """Grad-CAM++ (Chattopadhyay et al. 2017, arXiv 1710.11063).
+
+    ``sum over channels c of w_c A_c`` with ``w_c = sum over space of alpha ReLU(dF/dA_c)``. The paper
+    explains ``exp(F)`` behind piecewise linear layers, where its ratio of second and third derivatives is
+    ``alpha = 1 / (2 + S_c dF/dA_c)``, ``S_c`` the sum of the channel. Its common factor ``exp(F)`` scales the
+    whole map and is left out. The ReLU of the gradient is part of the weights; the outer one is a view.
+
+    Parameters
+    ----------
+    layer : str, optional
+        As in `GradCAM`.
+    """
+
+    key: ClassVar[str] = "grad_cam_plus_plus"
+    title: ClassVar[str] = "Grad-CAM++"
+    summary: ClassVar[str] = (
+        "As Grad-CAM, but a channel counts by the places that raise the score, however few they are."
+    )
+    unit: ClassVar[str] = "weight × activation"
+    card: ClassVar[Card] = cards.GRAD_CAM_PLUS_PLUS
+
+    def _weights(self, maps: Tensor, gradient: Tensor) -> Tensor:
+        divisor = 2 + maps.sum((2, 3), keepdim=True) * gradient
+        counts = (gradient > 0) & (divisor != 0)
+        return torch.where(counts, gradient / divisor, 0).sum((2, 3), keepdim=True)
+
+
+@dataclass(frozen=True)
+class HiResCAM(_OfGradients):
+    """HiRes-CAM (Draelos and Carin 2020, arXiv 2011.08891): ``sum over channels c of dF/dA_c * A_c``.
+
+    Gradient times activation at the layer, place by place: no mean over space that could mark what the model
+    did not use. The signed sum is kept, as in the paper.
+
+    Parameters
+    ----------
+    layer : str, optional
+        As in `GradCAM`.
+    """
+
+    key: ClassVar[str] = "hires_cam"
+    title: ClassVar[str] = "HiRes-CAM"
+    summary: ClassVar[str] = (
+        "What each place of a layer's map contributed to the score, as if all behind it were linear."
+    )
+    unit: ClassVar[str] = "score"
+    card: ClassVar[Card] = cards.HIRES_CAM
+
+    def _weights(self, maps: Tensor, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+@dataclass(frozen=True)
+class LayerCAM(_OfGradients):
+    """Layer-CAM (Jiang et al. 2021, doi 10.1109/TIP.2021.3089943).
+
+    ``sum over channels c of ReLU(dF/dA_c) * A_c``: HiRes-CAM without the places where more activation would
+    lower the score. That ReLU is part of the weights; the outer one is a view, and changes nothing behind a
+    ReLU.
+
+    Parameters
+    ----------
+    layer : str, optional
+        As in `GradCAM`.
+    """
+
+    key: ClassVar[str] = "layer_cam"
+    title: ClassVar[str] = "Layer-CAM"
+    summary: ClassVar[str] = (
+        "Where a layer's activations raised the score; of the layers that can be read also the early ones."
+    )
+    unit: ClassVar[str] = "score"
+    card: ClassVar[Card] = cards.LAYER_CAM
+
+    def _weights(self, maps: Tensor, gradient: Tensor) -> Tensor:
+        return gradient.relu()
 
 
 def default_layer(question: Question) -> str:
@@ -121,24 +250,3 @@ def spatial_layers(question: Question) -> list[str]:
 
 def _is_grid(grid: tuple[int, int] | None) -> bool:
     return grid is not None and min(grid) > 1
-
-
-def _coarse_maps(
-    question: Question, layer: nn.Module, name: str, start: int, stop: int
-) -> tuple[Tensor, Tensor]:
-    bind = question.binder(start, stop)
-    with untouched(question.borrowed.module), tapped(layer) as tap:
-        outputs = question.borrowed(question.inputs[start:stop].clone())
-        score = bind(outputs).score(outputs)
-        if tap.leaf is None:
-            raise LayerError(
-                "layer", f"'{name}', which put out no tensor", "a layer that runs in the forward pass"
-            )
-        (gradient,) = gradients_of(score, (tap.leaf,))
-    if gradient is None:
-        raise LayerError(
-            "layer", f"'{name}', which the score does not depend on", "a layer on the way to the score"
-        )
-    weights = as_maps(gradient, question.picture).mean((2, 3), keepdim=True)
-    maps = (weights * as_maps(tap.leaf.detach(), question.picture)).sum(1, keepdim=True)
-    return maps, score.detach()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from saliscope.attribution.result import Attribution
 from saliscope.core.batching import ChunkSize, Kind, chunks, is_out_of_memory
 from saliscope.core.borrow import Borrowed, as_borrowed, untouched
+from saliscope.core.layers import find_layer, tapped
 from saliscope.core.targets import ResolvedTarget, Target, resolve
-from saliscope.errors import InputError, ModelError, TargetError
+from saliscope.errors import InputError, LayerError, ModelError, TargetError
 
 if TYPE_CHECKING:
     from saliscope.attribution.base import Method
@@ -47,11 +48,14 @@ class Question:
     def __init__(
         self, model: nn.Module | Borrowed, inputs: Tensor, target: Any, chunk_size: ChunkSize
     ) -> None:
-        self.borrowed = as_borrowed(model)
+        self._asked = Target.of(target)
+        # The score of a layer's unit reads that layer's output, in the place of the model's own.
+        self.borrowed = as_borrowed(model).reading(self._asked.layer)
         self.chunk_size: ChunkSize = chunk_size
         check_inputs(inputs)
         self.inputs = self.borrowed.place(inputs)
-        self._asked = Target.of(target)
+        if isinstance(self._asked, Target):
+            self._asked = self._asked.on(tuple(self.inputs.shape))
         self._target = self._asked if isinstance(self._asked, ResolvedTarget) else None
         self._score: Tensor | None = None
 
@@ -70,6 +74,11 @@ class Question:
         if self._target is None:
             self._target, self._score = self._ask()
         return self._target
+
+    @property
+    def output(self) -> str:
+        """Kind of score that is asked for; the model is not run for it."""
+        return self._asked.output
 
     def binder(self, start: int, stop: int) -> Callable[[Any], ResolvedTarget]:
         """How the target of the inputs `start` to `stop` follows from the model's output at them.
@@ -102,20 +111,25 @@ class Question:
 
     def scores(self, points: Tensor) -> Tensor:
         """Score of each of `points`, which stand for the inputs in order; no graph is built."""
-        target = self.target
 
         def work(start: int, stop: int) -> Tensor:
-            with untouched(self.borrowed.module), torch.no_grad():
-                outputs = self.borrowed(points[start:stop].clone())
-                return target.rows(torch.arange(start, stop)).score(outputs).detach()
+            return self.scores_at(points[start:stop], torch.arange(start, stop))
 
         return torch.cat([r for _, _, r in self.chunked(work, len(points), "forward")])
 
-    def gradients(self, points: Tensor, rows: Tensor, around: Around = nullcontext) -> tuple[Tensor, Tensor]:
+    def scores_at(self, points: Tensor, rows: Tensor) -> Tensor:
+        """Score at `points`, all at once, without a graph; point ``i`` belongs to input ``rows[i]``."""
+        target = self.target.rows(rows)
+        with untouched(self.borrowed.module), torch.no_grad():
+            return target.score(self.borrowed(points.clone())).detach()
+
+    def gradients(
+        self, points: Tensor, rows: Tensor, around: Around = nullcontext, to_score: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Score and its gradient at `points`, where point ``i`` belongs to input ``rows[i]``.
 
         The model runs inside ``around()``, which may replace the gradient of its operations; the way from its
-        output to the score is no operation of the model.
+        output to the score is no operation of the model, and inside only if `to_score`.
 
         Raises
         ------
@@ -125,22 +139,47 @@ class Question:
             If the model raises, in its forward or backward pass.
         """
         target = self.target.rows(rows)
-        return self._gradients(points, lambda outputs: target, around)
+        return self._gradients(points, lambda outputs: target, around, to_score)
 
     def input_gradients(self, start: int, stop: int, around: Around = nullcontext) -> tuple[Tensor, Tensor]:
         """`gradients` at the inputs `start` to `stop` themselves; the target is bound on the way."""
         return self._gradients(self.inputs[start:stop], self.binder(start, stop), around)
 
+    def layer_gradients(self, layer: str, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Score at the inputs `start` to `stop`, a layer's activations, and the score's gradient at those.
+
+        Raises
+        ------
+        LayerError
+            If there is no such layer, it does not run, or the score does not depend on it.
+        """
+        name, module = find_layer(self.borrowed.module, layer)
+        bind = self.binder(start, stop)
+        with untouched(self.borrowed.module), tapped(module) as tap:
+            outputs = self.borrowed(self.inputs[start:stop].clone())
+            score = bind(outputs).score(outputs)
+            if tap.leaf is None:
+                got = f"'{name}', which put out no tensor"
+                raise LayerError("layer", got, "a layer that runs in the forward pass")
+            (gradient,) = gradients_of(score, (tap.leaf,))
+        if gradient is None:
+            got = f"'{name}', which the score does not depend on"
+            raise LayerError("layer", got, "a layer on the way to the score")
+        return score.detach(), tap.leaf.detach(), gradient
+
     def _gradients(
-        self, points: Tensor, bind: Callable[[Any], ResolvedTarget], around: Around
+        self, points: Tensor, bind: Callable[[Any], ResolvedTarget], around: Around, to_score: bool = False
     ) -> tuple[Tensor, Tensor]:
-        with untouched(self.borrowed.module):
+        with untouched(self.borrowed.module), ExitStack() as inside:
             leaf = points.detach().clone().requires_grad_()
+            inside.enter_context(around())
             # A copy: a model that works in place on its input may not write into a leaf.
-            with around():
-                outputs = self.borrowed(leaf.clone())
+            outputs = self.borrowed(leaf.clone())
+            if not to_score:
+                inside.close()
             target = bind(outputs)
             score = target.score(outputs)
+            inside.close()
             (gradient,) = gradients_of(score, (leaf,))
         if gradient is None:
             raise TargetError(
@@ -164,7 +203,7 @@ class Question:
         return chunks(work, total, self.chunk_size, self.borrowed.module, self.inputs, kind)
 
     def answer(self, method: "Method", values: Tensor, **details: Any) -> Attribution:
-        """An `Attribution` to this question."""
+        """An `Attribution` to this question; `details` are its other fields."""
         notes = list(details.pop("notes", ()))
         if values.dtype != self.inputs.dtype or self.inputs.dtype in (torch.float16, torch.bfloat16):
             notes.append(
@@ -173,7 +212,7 @@ class Question:
         return Attribution(
             values=values,
             signed=method.signed,
-            unit=_in_words(method.unit, self.target),
+            unit=_in_words(details.pop("unit", method.unit), self.target),
             score=self.score,
             target=self.target,
             method=method,

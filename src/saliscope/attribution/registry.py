@@ -6,20 +6,60 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from saliscope.attribution.attention import Attention, AttentionRollout, GradientRollout
+from saliscope.attribution.backprop_rules import Deconvnet, ExcitationBackprop, GuidedBackprop, GuidedGradCAM
 from saliscope.attribution.base import Method
-from saliscope.attribution.cam import GradCAM
+from saliscope.attribution.blur_ig import BlurIG
+from saliscope.attribution.cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
+from saliscope.attribution.cam_scores import CAM, AblationCAM, EigenCAM, ScoreCAM
+from saliscope.attribution.deep_lift import DeepLift
+from saliscope.attribution.expected import ExpectedGradients, GradientSHAP
+from saliscope.attribution.extremal import ExtremalPerturbation
 from saliscope.attribution.gradient import InputXGradient, Saliency
-from saliscope.attribution.noise import SmoothGrad
+from saliscope.attribution.guided_ig import GuidedIG
+from saliscope.attribution.lrp import LRP
+from saliscope.attribution.noise import SmoothGrad, SmoothGradSquared, VarGrad
 from saliscope.attribution.path import IntegratedGradients
-from saliscope.errors import MethodError
+from saliscope.attribution.perturbation import RISE, Occlusion
+from saliscope.attribution.surrogate import LIME, KernelSHAP
+from saliscope.attribution.xrai import XRAI
+from saliscope.errors import MethodError, one_of
 
 # Family by family, as the menu shows them.
 _METHODS: tuple[type[Method], ...] = (
     IntegratedGradients,
+    BlurIG,
+    GuidedIG,
+    ExpectedGradients,
+    GradientSHAP,
+    XRAI,
     InputXGradient,
     Saliency,
     SmoothGrad,
+    SmoothGradSquared,
+    VarGrad,
     GradCAM,
+    GradCAMPlusPlus,
+    HiResCAM,
+    LayerCAM,
+    CAM,
+    ScoreCAM,
+    AblationCAM,
+    EigenCAM,
+    GuidedGradCAM,
+    Occlusion,
+    RISE,
+    ExtremalPerturbation,
+    LIME,
+    KernelSHAP,
+    LRP,
+    DeepLift,
+    GuidedBackprop,
+    Deconvnet,
+    ExcitationBackprop,
+    Attention,
+    AttentionRollout,
+    GradientRollout,
 )
 
 _own: dict[str, type[Method]] = {}
@@ -85,4 +125,4 @@ def find_method(key: str) -> type[Method]:
         return known[key]
     close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.4)
     hint = f"Did you mean {close[0]!r}?" if close else ""
-    raise MethodError("method", repr(key), f"one of {', '.join(known)}", hint)
+    raise MethodError("method", repr(key), one_of(known), hint)

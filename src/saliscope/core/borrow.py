@@ -5,7 +5,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,9 +14,10 @@ from torch.nn.parameter import is_lazy
 
 from saliscope.core.batching import is_out_of_memory
 from saliscope.core.device import placement, plain_arithmetic
+from saliscope.core.layers import find_layer, heard
 from saliscope.core.preprocess import Preprocessing
 from saliscope.core.seeds import preserved_rng
-from saliscope.errors import ModelError
+from saliscope.errors import LayerError, ModelError
 
 _locks: "weakref.WeakKeyDictionary[nn.Module, threading.RLock]" = weakref.WeakKeyDictionary()
 _locks_guard = threading.Lock()
@@ -37,11 +38,26 @@ class Borrowed:
         From picture to model space and back.
     labels : tuple of str, optional
         Names of the output indices.
+    layer : str, optional
+        Name of a layer whose output a call gives in the place of the model's own.
     """
 
     module: nn.Module
     preprocessing: Preprocessing
     labels: tuple[str, ...] | None = None
+    layer: str | None = None
+
+    def reading(self, layer: str | None) -> "Borrowed":
+        """The same model, whose calls give the output of a layer; its own again for None.
+
+        Raises
+        ------
+        LayerError
+            If the model has no such layer.
+        """
+        if layer == self.layer:
+            return self
+        return replace(self, layer=None if layer is None else find_layer(self.module, layer)[0])
 
     def label(self, index: int) -> str:
         """Name of an output index; the index itself where there is no name."""
@@ -58,17 +74,29 @@ class Borrowed:
 
     def __call__(self, inputs: Tensor) -> Any:
         """Run the model; what it raises comes back as a `ModelError` that names the shape it was given."""
+        if self.layer is None:
+            return self._run(inputs)
+        with heard(find_layer(self.module, self.layer)[1]) as outputs:
+            self._run(inputs)
+        if not outputs:
+            raise LayerError(
+                "layer", f"'{self.layer}', which put out no tensor", "a layer that runs in the forward pass"
+            )
+        return outputs[-1]
+
+    def _run(self, inputs: Tensor) -> Any:
         try:
             return self.module(inputs)
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            raise ModelError(
-                "model",
-                f"{type(error).__name__} from {type(self.module).__name__}: {error}",
-                f"an output for inputs of shape {tuple(inputs.shape)}, {_short(inputs.dtype)}",
-                _advice(inputs, str(error)),
-            ) from error
+            with torch._C.DisableTorchFunction():  # a mode that counts operations is about the model's only
+                raise ModelError(
+                    "model",
+                    f"{type(error).__name__} from {type(self.module).__name__}: {error}",
+                    f"an output for inputs of shape {tuple(inputs.shape)}, {_short(inputs.dtype)}",
+                    _advice(inputs, str(error)),
+                ) from error
 
 
 def borrow(

@@ -70,7 +70,7 @@ def tapped(layer: nn.Module) -> Iterator[Tap]:
         if activations is None:
             return None
         tap.leaf = activations.detach().clone().requires_grad_()
-        return _with_first_tensor(output, tap.leaf.clone())
+        return with_first_tensor(output, tap.leaf.clone())
 
     handle = layer.register_forward_hook(hook)
     previous = torch.is_grad_enabled()
@@ -80,6 +80,47 @@ def tapped(layer: nn.Module) -> Iterator[Tap]:
     finally:
         handle.remove()
         torch.set_grad_enabled(previous)
+
+
+@contextmanager
+def heard(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """Keep what a layer puts out at its last call, as a copy: what follows may work in place on its own."""
+    outputs: list[Tensor] = []
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        tensor = first_tensor(output)
+        if tensor is not None:
+            outputs[:] = [tensor.clone()]
+
+    handle = layer.register_forward_hook(hook)
+    try:
+        yield outputs
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def running(module: nn.Module) -> Iterator[list[str]]:
+    """The names of the modules that are running, the innermost one last; the first, "", is always there."""
+    names = [""]
+
+    def enter(name: str) -> Any:
+        return lambda *_: names.append(name)
+
+    def leave(*_: Any) -> None:
+        names.pop()
+
+    handles = []
+    try:
+        for name, part in module.named_modules():
+            if not isinstance(part, torch.jit.ScriptModule):  # which takes no hooks
+                handles.append(part.register_forward_pre_hook(enter(name), prepend=True))
+                # Also after an exception, which the model itself may catch.
+                handles.append(part.register_forward_hook(leave, always_call=True))
+        yield names
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @contextmanager
@@ -154,6 +195,11 @@ def as_maps(activations: Tensor, picture: tuple[int, int]) -> Float[Tensor, "n c
     return tokens.transpose(1, 2).unflatten(2, (height, width))
 
 
+def enlarged(maps: Tensor, picture: tuple[int, int]) -> Float[Tensor, "n channels height width"]:
+    """Maps at the size of the picture, bilinearly."""
+    return torch.nn.functional.interpolate(maps, size=picture, mode="bilinear", align_corners=False)
+
+
 def _layout(shape: tuple[int, ...], picture: tuple[int, int]) -> tuple[str, tuple[int, int]] | None:
     if len(shape) == 4:
         _, a, b, c = shape
@@ -188,6 +234,11 @@ def _mismatch(height: int, width: int, picture: tuple[int, int]) -> float:
     return abs(height * picture[1] / (width * picture[0]) - 1)
 
 
+def silent(name: str) -> LayerError:
+    """The error of a layer without an output."""
+    return LayerError("layer", f"'{name}', which put out no tensor", "a layer that runs in the forward pass")
+
+
 def first_tensor(output: Any) -> Tensor | None:
     """The first tensor of floats in a layer's output; None where there is none."""
     if isinstance(output, Tensor):
@@ -197,7 +248,8 @@ def first_tensor(output: Any) -> Tensor | None:
     return None
 
 
-def _with_first_tensor(output: Any, replacement: Tensor) -> Any:
+def with_first_tensor(output: Any, replacement: Tensor) -> Any:
+    """A layer's output with another tensor in the place of the one that `first_tensor` finds."""
     if isinstance(output, Tensor):
         return replacement
     items = list(output)

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from saliscope.core.batching import is_out_of_memory
-from saliscope.errors import ModelError, TargetError
+from saliscope.core.layers import as_maps, grid_of
+from saliscope.errors import ModelError, SaliscopeError, TargetError
 
 Output = Literal["logit", "probability", "log_probability", "margin"]
 OUTPUTS: tuple[str, ...] = get_args(Output)
@@ -21,23 +22,34 @@ ScoreFunction = Callable[[Any], Tensor]
 
 @dataclass(frozen=True)
 class Target:
-    """Which number of the model's output is explained.
+    """Which number of the model's output, or of one of its layers, is explained.
 
     Parameters
     ----------
     index : int, str, sequence of them, callable or None
         Output index, label, one of them for each input, or a function from the model's whole output to
         one score for each input, shape ``(n_inputs,)``. None: each input's own top class.
+        With `layer`, a unit of that layer, the same for every input: a channel, whose mean over space is the
+        score; ``(channel, y, x)``, its value at one place of the layer's grid; ``(token, channel)``, a value
+        in a row of tokens, class and register tokens counted; or a function of the layer's output.
     output : {"logit", "probability", "log_probability", "margin"}
         The raw output at `index`; its softmax; its log-softmax; or its distance to another class's raw
         output. The only output of a model is read as one logit against zero: its probability is the sigmoid.
     against : int, str or None
         For "margin": the other class. None: the strongest other class at the inputs, and that one throughout.
+    layer : str, optional
+        Name of the layer whose unit is explained, such as "layer3.1"; None for the model's own output.
+
+    Examples
+    --------
+    >>> Target(281, output="probability")
+    >>> Target((40, 3, 5), layer="layer3.1")
     """
 
     index: Index | Sequence[Index] | np.ndarray | Tensor | ScoreFunction | None = None
     output: Output = "logit"
     against: int | str | None = None
+    layer: str | None = None
 
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
@@ -49,6 +61,31 @@ class Target:
         if isinstance(index, Sequence) and not isinstance(index, str):
             index = tuple(index)
         object.__setattr__(self, "index", index)
+        if self.layer is not None:
+            self._check_unit()
+
+    def _check_unit(self) -> None:
+        if not isinstance(self.layer, str) or not self.layer:
+            raise TargetError("layer", repr(self.layer), "the name of a layer, or None")
+        if self.output != "logit":
+            raise TargetError(
+                "output", repr(self.output), "'logit', the unit's own value, for one of a layer"
+            )
+        numbers = self.index if isinstance(self.index, tuple) else (self.index,)
+        whole = all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in numbers)
+        if not callable(self.index) and not (whole and 1 <= len(numbers) <= 3):
+            expected = (
+                f"a channel, (channel, y, x), (token, channel) or a function of the output of {self.layer}"
+            )
+            raise TargetError("index", repr(self.index), expected)
+
+    def on(self, shape: tuple[int, ...]) -> "Target":
+        """The same target for inputs of a shape: a layer's unit becomes a function of the layer's output."""
+        if self.layer is None or callable(self.index):
+            return self
+        index = self.index if isinstance(self.index, tuple) else (self.index,)
+        picture = (shape[2], shape[3]) if len(shape) == 4 else None
+        return replace(self, index=Unit(tuple(map(int, index)), self.layer, picture))  # type: ignore[arg-type]
 
     @classmethod
     def of(cls, target: Any) -> "Target | ResolvedTarget":
@@ -70,6 +107,8 @@ class ResolvedTarget:
         The user's own score.
     labels : tuple of str
         In words, one for each input.
+    layer : str, optional
+        The layer whose output `score` reads; None for the model's own.
     """
 
     output: Output
@@ -77,6 +116,7 @@ class ResolvedTarget:
     against: Int[Tensor, " n"] | None
     function: ScoreFunction | None
     labels: tuple[str, ...]
+    layer: str | None = None
 
     def rows(self, rows: Tensor) -> "ResolvedTarget":
         """The target of a selection of inputs, with repetition."""
@@ -105,6 +145,52 @@ class ResolvedTarget:
             return logits if self.against is None else logits - _gather(logits, self.against)[:, None]
         log_p = torch.nn.functional.logsigmoid(logits) if logits.shape[1] == 1 else logits.log_softmax(1)
         return log_p if self.output == "log_probability" else log_p.exp()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The score of one unit of a layer, as a function of the layer's output.
+
+    Parameters
+    ----------
+    index : tuple of int
+        A channel, whose mean over space is taken; (channel, y, x); or (token, channel).
+    layer : str
+        The layer's name.
+    picture : tuple of int, optional
+        Height and width of the input, from which a grid of tokens is inferred.
+    """
+
+    index: tuple[int, ...]
+    layer: str
+    picture: tuple[int, int] | None = None
+
+    @property
+    def __name__(self) -> str:  # what other functions are called in words
+        first, *rest = self.index
+        if len(rest) == 2:
+            return f"channel {first} at row {rest[0]}, column {rest[1]}"
+        return f"channel {rest[0]} of token {first}" if rest else f"channel {first}"
+
+    def averages(self, activations: Tensor) -> bool:
+        """Whether there is a space over which a mean is taken."""
+        return len(self.index) == 1 and activations.ndim > 2
+
+    def __call__(self, activations: Tensor) -> Float[Tensor, " n"]:
+        """Value of the unit for each row."""
+        units = activations
+        if self.picture is not None and len(self.index) != 2:
+            grid = grid_of(tuple(activations.shape), self.picture)
+            units = activations if grid is None else as_maps(activations, self.picture)
+        fits = units.ndim > 1 and len(self.index) in (1, units.ndim - 1)
+        sizes = tuple(units.shape[1 : 1 + len(self.index)])
+        if not fits or not all(-size <= i < size for i, size in zip(self.index, sizes, strict=True)):
+            kinds = {2: "a channel", 3: "(token, channel)", 4: "a channel or (channel, y, x)"}
+            shape = "×".join(map(str, units.shape[1:]))
+            index = self.index[0] if len(self.index) == 1 else self.index
+            expected = f"{kinds.get(units.ndim, 'a function')} within {shape}, the shape of '{self.layer}'"
+            raise TargetError("index", str(index), expected)
+        return units[(slice(None), *self.index)].reshape(len(units), -1).mean(1)
 
 
 def output_tensor(outputs: Any) -> Tensor:
@@ -200,7 +286,10 @@ def resolve(
     if callable(asked.index):
         name = getattr(asked.index, "__name__", type(asked.index).__name__)
         name = "the given function" if name == "<lambda>" else name
-        return ResolvedTarget("logit", None, None, asked.index, (name,) * n_inputs)
+        if asked.layer is not None:
+            mean = isinstance(asked.index, Unit) and asked.index.averages(outputs)
+            name = f"{'mean of ' if mean else ''}{name} of {asked.layer}"
+        return ResolvedTarget("logit", None, None, asked.index, (name,) * n_inputs, asked.layer)
     logits = class_scores(outputs).detach()
     if logits.shape[0] != n_inputs:
         raise TargetError(
@@ -286,7 +375,7 @@ def _custom_score(function: ScoreFunction, outputs: Any, n_rows: int) -> Tensor:
     try:
         score = function(outputs)
     except Exception as error:
-        if is_out_of_memory(error):
+        if isinstance(error, SaliscopeError) or is_out_of_memory(error):
             raise
         raise TargetError(
             "target",

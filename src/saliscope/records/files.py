@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from saliscope.attribution import result
 from saliscope.attribution.base import Attribution, Method
 from saliscope.core.borrow import Borrowed
+from saliscope.core.coverage import Coverage, OpCall
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import RecordError, TargetError
 from saliscope.records.checks import ORIGINAL
@@ -137,6 +138,8 @@ class _Packed:
             return {"configuration": written(value), "tensors": kept}
         if isinstance(value, tuple) and value and isinstance(value[0], Attribution):
             return [self.outline(item, f"{name}.{i}") for i, item in enumerate(value)]
+        if isinstance(value, Coverage):
+            return [asdict(call) for call in value.calls]
         if callable(value):
             return {"callable": getattr(value, "__name__", type(value).__name__)}
         return list(value) if isinstance(value, tuple) else value
@@ -178,6 +181,8 @@ class _Unpacked:
             return tuple(self.attribution(part) for part in value)
         if name == "path" and value is not None:
             return self._fields(result.Path, value, self._plain)
+        if name == "coverage" and value is not None:
+            return Coverage(tuple(self._fields(OpCall, call, lambda _, part: part) for call in value))
         return self._plain(name, value)
 
     def _target_field(self, name: str, value: Any) -> Any:

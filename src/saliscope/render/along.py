@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from saliscope.render import scales
+from saliscope.render.overlay import between
 from saliscope.render.smoothing import smooth
 from saliscope.specs.view import Shown, View
 
@@ -34,6 +35,17 @@ def values_at(shown: Shown, view: View) -> np.ndarray:
     return shown.values
 
 
+def picture_at(shown: Shown, alpha: float) -> np.ndarray:
+    """Return the picture at alpha, mixed of the two ends of the path or of its two nearest pictures."""
+    path = shown.result.path
+    if path is None or shown.baseline is None or alpha >= 1:
+        return shown.picture
+    if shown.pictures is None:
+        return between(shown.baseline, shown.picture, alpha)
+    before, after, t = _neighbours(path.alphas, alpha)
+    return between(shown.pictures[before], shown.pictures[after], t)
+
+
 def cumulative_at(stack: np.ndarray, alphas: Sequence[float], alpha: float, whole: np.ndarray) -> np.ndarray:
     """Return the attribution accumulated from 0 to alpha, linear between the kept points.
 
@@ -60,10 +72,7 @@ def cumulative_at(stack: np.ndarray, alphas: Sequence[float], alpha: float, whol
 
 def gradient_at(gradients: np.ndarray, alphas: Sequence[float], alpha: float) -> np.ndarray:
     """Return the gradient at alpha, linear between the kept points; beyond the outer ones, their own."""
-    before = max(0, _last_at_most(alphas, alpha))
-    after = min(before + 1, len(alphas) - 1)
-    span = alphas[after] - alphas[before]
-    t = max(0.0, (alpha - alphas[before]) / span) if span > 0 else 0.0
+    before, after, t = _neighbours(alphas, alpha)
     return gradients[before] * (1 - t) + gradients[after] * t
 
 
@@ -91,6 +100,14 @@ def looked_at(n: int) -> list[int]:
     if n <= _LOOKED_AT:
         return list(range(n))
     return [math.floor(i * (n - 1) / (_LOOKED_AT - 1) + 0.5) for i in range(_LOOKED_AT)]
+
+
+def _neighbours(alphas: Sequence[float], alpha: float) -> tuple[int, int, float]:
+    """Return the points around alpha, and how far it is from the first to the second."""
+    before = max(0, _last_at_most(alphas, alpha))
+    after = min(before + 1, len(alphas) - 1)
+    span = alphas[after] - alphas[before]
+    return before, after, max(0.0, (alpha - alphas[before]) / span) if span > 0 else 0.0
 
 
 def _last_at_most(alphas: Sequence[float], alpha: float) -> int:

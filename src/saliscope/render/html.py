@@ -224,6 +224,8 @@ def embedded(events: Sequence[Event], answers: Answers, letters: Mapping[str, in
             if path:
                 add("path", f"{len(path['alphas'])} maps of {of}", path["stack"])
                 add("baseline picture", of, path["baseline"])
+                if path["pictures"]:
+                    add("pictures on the way", of, path["pictures"])
     for panel, (message, _) in answers.get("gradients", {}).items():
         add("gradients along the path", f"panel {panel + 1}", message["stack"])
     for kind, message, _ in events:

@@ -8,7 +8,7 @@ import numpy as np
 
 from saliscope.errors import SaliscopeError
 from saliscope.render import along, colormaps, compare, scales, words
-from saliscope.render.overlay import Contour, between, coloured, contours
+from saliscope.render.overlay import Contour, coloured, contours
 from saliscope.render.regions import outline, region_stats
 from saliscope.render.scale import limits_of
 from saliscope.render.smoothing import smooth
@@ -216,7 +216,7 @@ def _common(results: Sequence[Result], worst: Result) -> Result:
 def _input(lead: Shown, view: View) -> PanelPicture:
     picture, marks = lead.picture, ()
     if lead.result.path is not None and lead.baseline is not None and view.alpha < 1:
-        picture = between(lead.baseline, picture, view.alpha)
+        picture = along.picture_at(lead, view.alpha)
         marks = (words.at_alpha(view.alpha),)
     title = f"Input {lead.result.index + 1}" if lead.result.index else "Input"
     return PanelPicture(

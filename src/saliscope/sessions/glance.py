@@ -68,6 +68,8 @@ class Glance:
         target = request.target
         if not isinstance(target, (Target, ResolvedTarget)):
             target = Target(target, request.output)  # type: ignore[arg-type]
+        if target.layer is not None:  # what was kept is the model's own output
+            return Question(self._borrowed, self.inputs, target, 1).target
         return resolve(target, self.outputs, 1, self._borrowed.label, self._borrowed.labels)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from saliscope.attribution.base import Method
 from saliscope.attribution.baselines import BASELINES, Baseline, Painted
 from saliscope.attribution.knobs import Knob
-from saliscope.attribution.path import IntegratedGradients
 from saliscope.attribution.registry import methods
+from saliscope.attribution.walk import PathMethod
 from saliscope.core.targets import OUTPUTS
 from saliscope.errors import BaselineError, MethodError, SaliscopeError
 from saliscope.render import colormaps
@@ -26,6 +26,9 @@ OWN_TRAITS = ("n_steps", "baseline", "layer")
 
 MOST_STEPS = 1024
 """Points of a path: beyond, the pictures of the path no longer fit a laptop's memory."""
+
+_WORK = ("n_steps", "n_samples", "n_masks")
+"""What says how much work a method does."""
 
 MOST_BASELINES = 8
 """In an average: each of them has a path of its own."""
@@ -83,6 +86,8 @@ def build_method(cls: type[Method], params: dict[str, Any], **shared: Any) -> Me
             raise MethodError("params", repr(name), known)
     checked = {name: _checked(own[name], value, MethodError) for name, value in params.items()}
     names = _field_names(cls)
+    if not any(control.name == "layer" for control in controls(cls)):
+        names.discard("layer")  # what a CAM reads is no choice for a method that has a layer in Python only
     return cls(**checked, **{name: value for name, value in shared.items() if name in names})
 
 
@@ -174,14 +179,14 @@ def baseline_spec(baseline: Baseline | tuple[Baseline, ...]) -> dict[str, Any]:
 
 
 def work_of(method: Method) -> int | None:
-    """Steps or samples of a method; None where it has none."""
-    return getattr(method, "n_steps", getattr(method, "n_samples", None))
+    """Steps, samples or masks of a method; None where it has none."""
+    return next((getattr(method, name) for name in _WORK if hasattr(method, name)), None)
 
 
 def can_refine(method: Method) -> bool:
     """Whether twice the work is possible and still within what the menus offer."""
-    samples = {control.name: control.max for control in controls(type(method))}.get("n_samples")
-    return method.refinable and 2 * (work_of(method) or 0) <= (samples or MOST_STEPS)
+    ends = [control.max for control in controls(type(method)) if control.name in _WORK]
+    return method.refinable and 2 * (work_of(method) or 0) <= (ends[0] if ends and ends[0] else MOST_STEPS)
 
 
 def _field_names(cls: Any) -> set[str]:
@@ -195,7 +200,7 @@ def _method_info(cls: type[Method]) -> MethodInfo:
         title=cls.title,
         summary=cls.summary,
         family=cls.family,
-        path=issubclass(cls, IntegratedGradients),
+        path=issubclass(cls, PathMethod),
         uses_baseline="baseline" in names,
         uses_steps="n_steps" in names,
         controls=tuple(c for c in controls(cls) if c.name == "layer" or c.name not in OWN_TRAITS),

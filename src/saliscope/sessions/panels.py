@@ -192,4 +192,5 @@ def _shown(session: SaliencySession, view: View, words: tuple[str, ...]) -> Show
         gradients,
         None if path is None else arrays[path.baseline],
         words,
+        None if path is None or path.pictures is None else arrays[path.pictures],
     )

@@ -1,8 +1,8 @@
 """From an attribution to what the page is told: specs and blobs, numpy only from here on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,15 @@ from saliscope.render import scales
 from saliscope.sessions.glance import TOP
 from saliscope.sessions.menus import can_refine, work_of
 from saliscope.specs.blobs import Blob
-from saliscope.specs.saliency import Completeness, PathSpec, Predictions, Probability, Result, Stage
+from saliscope.specs.saliency import (
+    Completeness,
+    CoverageSpec,
+    PathSpec,
+    Predictions,
+    Probability,
+    Result,
+    Stage,
+)
 
 PATH_NODES = 64
 """Points of a path that the page keeps; between them it interpolates."""
@@ -78,10 +86,12 @@ def result_of(
         limit=scales.limit(values),
         probabilities=probabilities,
         completeness=completeness(attribution),
+        coverage=coverage_of(attribution),
+        sampling_error=sampling_error(attribution),
         notes=(*notes, *attribution.notes, *(_zero_notes(attribution) if final and not values.any() else ())),
         seconds=seconds,
         can_refine=final and can_refine(method),
-        steps=work_of(method),
+        steps=steps_of(attribution),
         baseline=baseline_words(method),
         layer=attribution.layer,
         grid=attribution.grid,
@@ -92,9 +102,32 @@ def result_of(
     return result, blobs
 
 
+def coverage_of(attribution: Attribution) -> CoverageSpec | None:
+    """What a method that replaces gradients of operations could replace; None for other methods."""
+    if attribution.coverage is None:
+        return None
+    ruled = sum(call.rule is not None for call in attribution.coverage.calls)
+    return CoverageSpec(ruled, Counter(call.name for call in attribution.coverage.gaps))
+
+
+def sampling_error(attribution: Attribution) -> float | None:
+    """The standard error of the first input's map, as a share of the map; None where it is not known."""
+    if attribution.standard_error is None:
+        return None
+    size = float(exact(attribution.map[0]).norm())
+    return float(exact(attribution.standard_error[0]).norm()) / size if size else None
+
+
 def kind_of_score(target: ResolvedTarget) -> str:
     """What the score is: a function of the user's own gives no logit."""
     return target.output if target.function is None else "score"
+
+
+def steps_of(attribution: Attribution) -> int | None:
+    """Steps or samples; of an adaptive method those that were made, not those that it might have made."""
+    parts = [part.path.of(0) for part in (attribution, *attribution.per_baseline) if part.path is not None]
+    adaptive = attribution.map_error is not None
+    return max(len(path.nodes) for path in parts) - 1 if adaptive else work_of(attribution.method)
 
 
 def baseline_words(method: Method) -> str | None:
@@ -124,6 +157,7 @@ def finite_map(attribution: Attribution) -> np.ndarray:
 
 def path_of(path: Path, borrowed: Borrowed, inputs: Tensor) -> tuple[PathSpec, list[Blob]]:
     """The path of the first input, thinned out to what a page needs for scrubbing."""
+    path = path.of(0)
     alphas = path.alphas.numpy()
     keep = thinned(len(alphas), PATH_NODES)
     stack = exact(path.accumulate(path.terms[:, 0].sum(1))[torch.from_numpy(keep)]).numpy()
@@ -131,6 +165,11 @@ def path_of(path: Path, borrowed: Borrowed, inputs: Tensor) -> tuple[PathSpec, l
     # In double precision, like the picture: a level of 8 bits is finer than half precision.
     shown, _ = show(exact(path.baseline[:1]), borrowed.preprocessing, exact(inputs[:1]))
     start = Blob.from_picture(shown[0])
+    blobs = [cumulative, start]
+    if path.points is not None:
+        points = exact(path.points_at(torch.from_numpy(alphas[keep]), inputs[:1]))
+        shown, _ = show(points, borrowed.preprocessing, exact(inputs[:1]).expand_as(points))
+        blobs.append(Blob.from_picture(shown))
     scores = exact(path.scores[:, 0]).numpy()
     spec = PathSpec(
         stack=cumulative.hash,
@@ -140,8 +179,9 @@ def path_of(path: Path, borrowed: Borrowed, inputs: Tensor) -> tuple[PathSpec, l
         baseline=start.hash,
         baseline_score=float(path.baseline_score[0]),
         total_nodes=len(path.nodes),
+        pictures=None if path.points is None else blobs[2].hash,
     )
-    return spec, [cumulative, start]
+    return spec, blobs
 
 
 def gradients_of(attribution: Attribution) -> tuple[np.ndarray, Blob]:
@@ -149,14 +189,23 @@ def gradients_of(attribution: Attribution) -> tuple[np.ndarray, Blob]:
 
     At the ends, where a rule may have no node, the nearest node's gradient stands.
     """
-    path = attribution.path
-    assert path is not None
+    assert attribution.path is not None
+    path = attribution.path.of(0)
     alphas, nodes = path.alphas.numpy(), path.nodes.numpy()
     keep = alphas[thinned(len(alphas), PATH_NODES)]
     nearest = np.abs(nodes[None, :] - keep[:, None]).argmin(1)
     stack = exact(path.gradients[torch.from_numpy(nearest), 0].sum(1)).numpy()
     blob = Blob.from_map(stack)
     return blob.array(), blob
+
+
+def predicted_at(attribution: Attribution, most: int) -> list[float]:
+    """Where on its path the model is asked for all classes: on a curved one at points that it was fed."""
+    assert attribution.path is not None
+    if attribution.path.points is None:
+        return [k / (most - 1) for k in range(most)]
+    alphas = attribution.path.of(0).alphas.numpy()
+    return alphas[thinned(len(alphas), most)].tolist()
 
 
 def predictions_of(p: np.ndarray, alphas: Sequence[float], borrowed: Borrowed) -> Predictions:
@@ -185,8 +234,10 @@ def completeness(attribution: Attribution) -> Completeness | None:
     change = total - delta
     size = abs(float(attribution.score[0]))
     share = total / change if abs(change) > _TINY_CHANGE * max(size, abs(size - change), 1e-12) else None
-    moved: Any = attribution.map_change
-    return Completeness(change, total, delta, share, None if moved is None else float(moved[0]))
+    moved, error = (
+        None if one is None else float(one[0]) for one in (attribution.map_change, attribution.map_error)
+    )
+    return Completeness(change, total, delta, share, moved, error)
 
 
 def _zero_notes(attribution: Attribution) -> tuple[str, ...]:

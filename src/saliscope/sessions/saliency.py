@@ -17,7 +17,13 @@ from saliscope.errors import InputError, MethodError, NotDefinedError
 from saliscope.sessions.answers import Request
 from saliscope.sessions.failures import in_our_words, without_locals
 from saliscope.sessions.menus import can_refine, work_of
-from saliscope.sessions.publish import gradients_of, kind_of_score, predictions_of, result_of
+from saliscope.sessions.publish import (
+    gradients_of,
+    kind_of_score,
+    predicted_at,
+    predictions_of,
+    result_of,
+)
 from saliscope.sessions.subject import Subject
 from saliscope.sessions.worker import Job, outwait, worker
 from saliscope.specs.blobs import Blob
@@ -189,7 +195,7 @@ class SaliencySession:
         result, attribution = self._on_screen("predictions")
 
         def ask() -> Predictions:
-            alphas = [k / (PREDICTED_POINTS - 1) for k in range(PREDICTED_POINTS)]
+            alphas = predicted_at(attribution, PREDICTED_POINTS)
             p = self.subject.probabilities_at(attribution, alphas).numpy()
             return predictions_of(p, alphas, self.subject.borrowed)
 
@@ -199,7 +205,7 @@ class SaliencySession:
         with self._lock:
             result, attribution = self.shown[0], self.attribution
             if result is None or result.stage != "final" or attribution is None or attribution.path is None:
-                raise InputError(name, "no finished map with a path", "Integrated Gradients, finished")
+                raise InputError(name, "no finished map with a path", "a map of a path method, finished")
             return result, attribution
 
     def _extra(self, name: str, attribution: Attribution, make: Callable[[], Any]) -> Any:

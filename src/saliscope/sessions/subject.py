@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from saliscope.attribution.base import Attribution, Question
 from saliscope.attribution.baselines import occlude
 from saliscope.attribution.gradient import InputXGradient, Saliency
-from saliscope.attribution.path import IntegratedGradients
+from saliscope.attribution.walk import PathMethod
 from saliscope.core.batching import ChunkSize, check_chunk_size
 from saliscope.core.borrow import Borrowed, borrow
 from saliscope.core.preprocess import prepare, show
@@ -173,16 +173,15 @@ class Subject:
             self._gradients = {request.subject: gradient}
         question = Question(self.borrowed, inputs, target, self.chunk_size)
         way = question.inputs
-        if isinstance(method, IntegratedGradients):
-            way = way - method.baselines[0].make(self.borrowed, question.inputs)
+        if isinstance(method, PathMethod):
+            way = way - method.starts(self.borrowed, question.inputs)[0]
         return replace(question.answer(InputXGradient(), way * gradient), method=method)
 
     def probabilities_at(self, attribution: Attribution, alphas: Sequence[float]) -> Tensor:
         """Probabilities of all classes at points of an attribution's path, of shape (k, n_classes)."""
-        path = attribution.path
-        assert path is not None
-        shares = torch.as_tensor(alphas, dtype=path.baseline.dtype, device=path.baseline.device)
-        points = torch.lerp(path.baseline, attribution.inputs, shares.reshape(-1, 1, 1, 1))
+        assert attribution.path is not None
+        at = torch.as_tensor(alphas, dtype=torch.float64)
+        points = attribution.path.of(0).points_at(at, attribution.inputs)
         return probabilities_of(self.borrowed, points, self.chunk_size)
 
     def index_of(self, target: int | str) -> int:

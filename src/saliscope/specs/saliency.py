@@ -165,7 +165,8 @@ class PathSpec(Spec):
     """What scrubbing needs: K points of the path, in the order of alpha.
 
     `stack` names the blob of the cumulative maps (K, H, W), `sums` are the sums of each of them,
-    `baseline` names the picture at alpha 0; `total_nodes` counts the points that were computed.
+    `baseline` names the picture at alpha 0; `total_nodes` counts the points that were computed. `pictures`
+    names the blob of the K pictures on the way (K, H, W, 3); None where they are mixtures of both ends.
     """
 
     stack: str
@@ -175,6 +176,7 @@ class PathSpec(Spec):
     baseline: str
     baseline_score: float
     total_nodes: int
+    pictures: str | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class Completeness(Spec):
     """How far the attributions add up to the change in score; `share` is None where that has no meaning.
 
     `delta` is `sum` minus `change`; `map_change` is the relative change of the map itself between half
-    of the points and all of them.
+    of the points and all of them, `map_error` what an adaptive method estimates of its error.
     """
 
     change: float
@@ -190,6 +192,7 @@ class Completeness(Spec):
     delta: float
     share: float | None
     map_change: float | None = None
+    map_error: float | None = None
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ class Shown:
         The picture at alpha 0.
     words : sequence of str
         What else tells this panel from the others: a parameter, a model.
+    pictures : ndarray of uint8, shape (k, height, width, 3), optional
+        The pictures at ``result.path.alphas``, of a path that is not straight.
     """
 
     result: Result
@@ -55,6 +57,7 @@ class Shown:
     gradients: np.ndarray | None = None
     baseline: np.ndarray | None = None
     words: Sequence[str] = ()
+    pictures: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from saliscope.widgets.traits import (
     Choice,
     CompareTrait,
     LayerTrait,
+    MethodTrait,
     Number,
     OcclusionTrait,
     ParamsTrait,
@@ -49,7 +50,11 @@ class ExplorerState(Live):
     remembered = (*QUESTION, *_LOOKS, "compare")
     asking = frozenset((*QUESTION, "compare"))
 
-    method = Choice("integrated_gradients", lambda: tuple(methods()), help="Key of the attribution method.")
+    method = MethodTrait(
+        "integrated_gradients",
+        lambda: tuple(methods()),
+        help="Key of the attribution method, or an object of captum or zennit.",
+    )
     params = ParamsTrait(help="The method's own parameters, by field name.")
     n_steps = Number(32, 1, MOST_STEPS, integer=True, help="Steps of path methods.")
     baseline = BaselineTrait(

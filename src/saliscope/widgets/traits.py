@@ -13,9 +13,11 @@ import numpy as np
 from torch import nn
 from traitlets import TraitType
 
+from saliscope.attribution.adapters import adopt, package_of
+from saliscope.attribution.base import Method
 from saliscope.attribution.baselines import as_baseline, as_baselines
 from saliscope.core.targets import Target
-from saliscope.errors import InputError, LayerError, MethodError, TargetError
+from saliscope.errors import InputError, LayerError, MethodError, TargetError, one_of
 from saliscope.render.scale import Scale
 from saliscope.sessions.answers import Occlusion
 from saliscope.sessions.menus import baseline_spec, build_baseline, is_number
@@ -74,7 +76,16 @@ class Choice(TraitType[Any, Any]):
             difflib.get_close_matches(value[:99], known, n=1, cutoff=0.4) if isinstance(value, str) else []
         )
         hint = f"Did you mean {close[0]!r}?" if close else ""
-        raise InputError(str(self.name), reprlib.repr(value), f"one of {', '.join(known)}", hint)
+        raise InputError(str(self.name), reprlib.repr(value), one_of(known), hint)
+
+
+class MethodTrait(Choice):
+    """A method's key, or an object of captum or zennit, which becomes a method of the menu: its key then."""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """Return the key, or raise `InputError` or `MethodError`."""
+        made = isinstance(value, Method) or package_of(value) is not None
+        return super().validate(obj, adopt(value) if made else value)
 
 
 class LayerTrait(TraitType[Any, Any]):

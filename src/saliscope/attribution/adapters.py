@@ -1,0 +1,318 @@
+"""Methods of captum and zennit as ours: the objects that their users have already.
+
+Neither package is imported here: what is passed comes from one that is.
+"""
+
+import inspect
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import field, make_dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from saliscope.attribution.base import Attribution, Method, Question
+from saliscope.attribution.cards import other as cards
+from saliscope.attribution.question import gradients_of
+from saliscope.attribution.registry import methods, register
+from saliscope.core.anytime import Step
+from saliscope.core.batching import is_out_of_memory
+from saliscope.core.borrow import lent
+from saliscope.core.device import wide
+from saliscope.core.layers import as_maps, enlarged, find_layer, first_tensor
+from saliscope.core.seeds import Randomness
+from saliscope.errors import MethodError, ModelError, SaliscopeError, TargetError
+from saliscope.specs.saliency import Card
+
+
+def adapt(made: Any, *, title: str | None = None, signed: bool | None = None, **options: Any) -> Method:
+    """Make a method from an object of captum or zennit.
+
+    Parameters
+    ----------
+    made : captum.attr object or zennit composite
+        Such as ``captum.attr.Occlusion(model)``, ``LayerGradCam(model, model.layer4)``,
+        ``NoiseTunnel(Saliency(model))`` or ``zennit.composites.EpsilonPlus()``. A captum object holds a
+        model: it must be the one that is explained.
+    title : str, optional
+        In menus; what the object is otherwise. A menu has each title once for a model.
+    signed : bool, optional
+        Whether values below zero have a meaning; they do unless captum's own options say otherwise.
+    **options
+        What captum's ``attribute`` takes beside inputs and target: ``n_steps=100``,
+        ``sliding_window_shapes=(3, 16, 16)``, ``baselines=0``.
+
+    Returns
+    -------
+    Method
+        Runs, streams and is exported like ours. `SaliencyExplorer` takes it as ``method=``; it takes the bare
+        object too.
+
+    Raises
+    ------
+    MethodError
+        If `made` is neither, takes no target, or the options do not fit.
+
+    Examples
+    --------
+    >>> SaliencyExplorer(model, img, method=captum.attr.IntegratedGradients(model))
+    >>> adapt(captum.attr.Occlusion(model), sliding_window_shapes=(3, 8, 8)).attribute(model, inputs, 3)
+    """
+    package = package_of(made)
+    if package is None:
+        got = f"an object of type {type(made).__name__}"
+        raise MethodError("method", got, "a method, a captum.attr object or a zennit composite")
+    kind: type[Adapted] = _Captum if package == "captum" else _Zennit
+    kind.check(made, options)
+    name = title or f"{package} {_words(made, options)}"
+    own = tuple((option, _hashable(value)) for option, value in options.items())
+    namespace = {
+        "made": made,
+        "key": re.sub(r"\W+|(?<=[a-z])(?=[A-Z])", "_", name).strip("_").lower(),
+        "title": name,
+        "summary": f"What {name} gives, with its own conventions and limits.",
+        "unit": f"value of {name}",
+        "sign_matters": _is_signed(made, options) if signed is None else signed,
+    }
+    fields = [("options", Any, field(default=own))]
+    words = type(made).__name__
+    return make_dataclass(words, fields, bases=(kind,), namespace=namespace, frozen=True)()
+
+
+def adopt(made: Any) -> str:
+    """Put a method of `adapt`, or an object for it, into the menu; its key.
+
+    The same kind of object for the same model replaces the earlier one.
+
+    Raises
+    ------
+    MethodError
+        As `adapt` does; or for a method of ours, which the menu has with its own controls.
+    """
+    method = made if isinstance(made, Method) else adapt(made)
+    if not isinstance(method, Adapted):
+        way_out = f"Pass method={method.key!r}, and what it takes as params={{...}}."
+        raise MethodError("method", f"a {type(method).__name__} object", "a method's key", way_out)
+    cls, number, key, title = type(method), 1, method.key, method.title
+    while (known := methods().get(cls.key)) not in (None, cls):
+        if _model_of(getattr(known, "made", None)) is _model_of(cls.made):
+            break
+        number += 1
+        cls.key, cls.title = f"{key}_{number}", f"{title} ({number})"
+    register(cls)
+    return cls.key
+
+
+class Adapted(Method):
+    """A method of another package; `adapt` makes a class for each object."""
+
+    family: ClassVar[str] = "Other packages"
+    made: ClassVar[Any]
+    sign_matters: ClassVar[bool]
+    options: Any
+
+    @classmethod
+    @abstractmethod
+    def check(cls, made: Any, options: dict[str, Any]) -> None:
+        """Raise `MethodError` unless the object and its options can answer a question."""
+
+    @property
+    def signed(self) -> bool:
+        """As declared."""
+        return self.sign_matters
+
+    @abstractmethod
+    def _begin(self, question: Question) -> tuple[Callable[[int], Any], dict[str, Any]]:
+        """What gives the map of a row, and what is to be said of it."""
+
+    def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
+        _ = question.score  # what is wrong with model or target comes first
+        map_of, details = self._begin(question)
+        total, parts = len(question.inputs), list[Tensor]()
+        for row in range(total):
+            parts.append(self._checked(self._lent(question, partial(map_of, row))))
+            yield Step(partial(self._answer, question, tuple(parts), details), row + 1, total)
+
+    def _lent(self, question: Question, work: Callable[[], Any]) -> Any:
+        # Whatever is drawn depends on no other input, and the same is drawn every time.
+        randomness = Randomness(0, question.inputs.device)
+        with self._in_words(), lent(question.borrowed.module), randomness.going_on(), _seeded_numpy():
+            return work()
+
+    def _checked(self, values: Any) -> Tensor:
+        tensor = first_tensor(values)
+        if tensor is None:
+            raise MethodError("method", f"a {type(values).__name__} from {self.title}", "a tensor of floats")
+        bad = int((~torch.isfinite(tensor)).sum())
+        if bad:
+            raise MethodError(
+                "method", f"{bad} values of {self.title} that are NaN or infinite", "finite ones"
+            )
+        return tensor.detach().to(dtype=wide(tensor.dtype), copy=True)
+
+    def _answer(self, question: Question, parts: tuple[Tensor, ...], details: dict[str, Any]) -> Attribution:
+        values = torch.cat(parts)
+        missing = len(question.inputs) - len(values)
+        values = torch.cat([values, values.new_zeros(missing, *values.shape[1:])])
+        details = {**details, "complete": missing == 0}
+        if values.shape != question.inputs.shape and values.shape[2:] != question.inputs.shape[2:]:
+            coarse = as_maps(values, question.picture).sum(1, keepdim=True)
+            details |= {"units": values, "grid": (coarse.shape[2], coarse.shape[3])}
+            values = enlarged(coarse, question.picture)
+        return question.answer(self, values, **details)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, SaliscopeError) or is_out_of_memory(error):
+                raise
+            got = f"{type(error).__name__} from {self.title}: {error}"
+            way_out = "Options of captum's methods are given to saliscope.attribution.adapt(object, ...)."
+            raise MethodError("method", got, "a map", way_out) from error
+
+
+@contextmanager
+def _seeded_numpy() -> Iterator[None]:
+    """Numpy's global numbers from one start, and the user's own afterwards: GradientShap draws from them."""
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+class _Captum(Adapted):
+    card: ClassVar[Card] = cards.CAPTUM
+
+    @classmethod
+    def check(cls, made: Any, options: dict[str, Any]) -> None:
+        name = type(made).__name__
+        taken = inspect.signature(made.attribute).parameters
+        anything = any(each.kind is each.VAR_KEYWORD for each in taken.values())
+        if "target" not in taken and not anything:
+            way_out = (
+                "For a unit of a layer pass target=saliscope.Target(index, layer=...) to another method."
+            )
+            raise MethodError("method", f"captum's {name}, which takes no target", "one that does", way_out)
+        for option in options:
+            if option in ("inputs", "target") or (option not in taken and not anything):
+                known = ", ".join(key for key in taken if key not in ("inputs", "target"))
+                raise MethodError(option, f"an option of {name}", f"one of {known}")
+        needed = [n for n, p in taken.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        for option in needed:
+            if option not in ("inputs", "target", *options):
+                way_out = f"Pass saliscope.attribution.adapt({name}(...), {option}=...)."
+                raise MethodError("method", f"captum's {name} without {option}", f"{option} as well", way_out)
+
+    def _begin(self, question: Question) -> tuple[Callable[[int], Any], dict[str, Any]]:
+        target = question.target
+        if target.indices is None or target.output != "logit":
+            got = f"'{target.labels[0]}', which is no plain output of the model"
+            way_out = "Explain an index with output='logit', or choose one of Saliscope's own methods."
+            raise TargetError("target", got, "an index, which is all that captum takes", way_out)
+        details: dict[str, Any] = {}
+        layer = getattr(self.made, "layer", None)
+        if isinstance(layer, nn.Module):
+            details["layer"] = find_layer(question.borrowed.module, layer)[0]
+        indices = target.indices.tolist()
+        flat = self._lent(question, partial(self._check_model, question))
+
+        def map_of(row: int) -> Any:
+            inputs = question.inputs[row : row + 1].clone().requires_grad_()
+            asked = None if flat else indices[row]
+            return self.made.attribute(inputs, target=asked, **dict(self.options))
+
+        return map_of, details
+
+    def _check_model(self, question: Question) -> bool:
+        """Whether the model gives one number for each input, after a look at whether it is the right one."""
+        module, held = question.borrowed.module, _model_of(self.made)
+        if isinstance(held, nn.Module) and held is not module:
+            got = f"a captum object that holds another model, a {type(held).__name__}"
+            way_out = f"Make it with this very model: {type(self.made).__name__}(model)."
+            raise MethodError("method", got, f"one that holds the {type(module).__name__} explained", way_out)
+        with torch.no_grad():
+            outputs = held(question.inputs[:1].clone())
+        if not isinstance(outputs, Tensor):
+            got = f"a model that returns a {type(outputs).__name__}"
+            way_out = "Wrap it in a module that returns its scores, and explain that one."
+            raise ModelError("model", got, "a tensor, which is all that captum reads", way_out)
+        if held is not module:  # a function: all that can be seen is what it gives
+            assert question.target.indices is not None
+            score = outputs.reshape(len(outputs), -1)[:, int(question.target.indices[0])].double()
+            if not torch.allclose(score, question.score[:1].double(), rtol=1e-3, atol=1e-5):
+                got = f"a captum object whose function gives {score[0]:.5g}"
+                raise MethodError("method", got, f"the model's own score, {float(question.score[0]):.5g}")
+        return outputs.ndim < 2
+
+
+class _Zennit(Adapted):
+    card: ClassVar[Card] = cards.ZENNIT
+
+    @classmethod
+    def check(cls, made: Any, options: dict[str, Any]) -> None:
+        if options:
+            got, name = ", ".join(options), type(made).__name__
+            raise MethodError("options", got, "none: a composite has its own", f"Give them to {name}(...).")
+
+    def _begin(self, question: Question) -> tuple[Callable[[int], Any], dict[str, Any]]:
+        def map_of(row: int) -> Any:
+            leaf = question.inputs[row : row + 1].clone().requires_grad_()
+            with self.made.context(question.borrowed.module):
+                outputs = question.borrowed(leaf.clone())
+                score = question.target.rows(torch.tensor([row])).score(outputs)
+                return gradients_of(score, (leaf,))
+
+        return map_of, {}
+
+
+def package_of(made: Any) -> str | None:
+    """Which of the packages an object is from, if it is one that makes maps."""
+    if isinstance(made, type):
+        return None
+    for package, needed in (("captum", "attribute"), ("zennit", "context")):
+        homes = {base.__module__.partition(".")[0] for base in type(made).__mro__}
+        if package in homes and callable(getattr(made, needed, None)):
+            return package
+    return None
+
+
+def _model_of(made: Any) -> Any:
+    """What a captum object runs: a module, or a function. A composite has none of its own."""
+    held = getattr(made, "forward_func", None)
+    owner = getattr(held, "__self__", None)
+    whole = isinstance(owner, nn.Module) and getattr(held, "__name__", "") == "forward"
+    return owner if whole else held
+
+
+def _words(made: Any, options: dict[str, Any]) -> str:
+    """What it is, short enough for a menu."""
+    inner = getattr(made, "attribution_method", None)
+    inside = [] if inner is None else [_words(inner, {})]
+    model, layer = _model_of(made), getattr(made, "layer", None)
+    if isinstance(layer, nn.Module) and isinstance(model, nn.Module):
+        inside.append(find_layer(model, layer)[0])
+    inside += [
+        f"{key}={value}" for key, value in options.items() if isinstance(value, (int, float, str, tuple))
+    ]
+    return type(made).__name__ + (f"({', '.join(inside)})" if inside else "")
+
+
+def _is_signed(made: Any, options: dict[str, Any]) -> bool:
+    name = type(made).__name__
+    if name == "NoiseTunnel":
+        kind = options.get("nt_type", "smoothgrad")
+        return kind == "smoothgrad" and _is_signed(made.attribution_method, options)
+    return not (name == "Saliency" and options.get("abs", True))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value
