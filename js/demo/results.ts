@@ -93,7 +93,13 @@ export const INFO: {
           path: true,
           uses_baseline: true,
           uses_steps: true,
-          controls: [control("rule", "choice", "Rule", { choices: RULES, default: "midpoint" })],
+          controls: [
+            control("rule", "choice", "Rule", { choices: RULES, default: "midpoint" }),
+            control("tolerance", "float", "Tolerance", {
+              ...{ min: 0.005, max: 0.5, step: 0.005, default: 0.05, log: true },
+              when: ["rule", "trapezoid"],
+            }),
+          ],
           card: {
             shows: "How much each pixel adds to the change in score between baseline and picture.",
             assumes: "That the straight path from the baseline says something about the picture.",

@@ -132,6 +132,8 @@ export interface Control {
   choices?: string[] | null;
   default?: unknown;
   log?: boolean;
+  /** Name and value of another control without which this one has no effect. */
+  when?: [name: string, value: string] | null;
 }
 
 export interface MethodInfo {

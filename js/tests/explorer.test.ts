@@ -175,6 +175,14 @@ describe("what is shown", () => {
     expect(fact(root, "Rules")).toBeUndefined();
   });
 
+  test("a control without effect is not there", async () => {
+    const { kernel, get } = await open({ traits: { params: { rule: "midpoint" } } });
+    expect(get("param-tolerance")).toBeNull();
+    kernel.set("params", { rule: "trapezoid" });
+    await frame();
+    expect(get("param-tolerance").getAttribute("aria-valuetext")).toBe("0.0500");
+  });
+
   test("methods stand under the headings of their families", async () => {
     const { get } = await open({ traits: { method: "grad_cam" } });
     const groups = [...get("method").querySelectorAll("optgroup")];

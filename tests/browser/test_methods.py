@@ -17,7 +17,9 @@ FOR_TRANSFORMERS = {"attention", "attention_rollout", "gradient_rollout"}
 
 def controls_of(method) -> set[str]:
     """What the page has to offer for a method, by the names of its parts."""
-    own = {"layer" if control.kind == "layer" else f"param-{control.name}" for control in method.controls}
+    # None of them has its effect with what the method brings along.
+    shown = [control for control in method.controls if control.when is None]
+    own = {"layer" if control.kind == "layer" else f"param-{control.name}" for control in shown}
     path = {"alpha", "curves"} if method.path else set()
     start = {"baseline-black"} if method.uses_baseline else set()
     return own | path | start | ({"steps"} if method.uses_steps else set())

@@ -44,6 +44,7 @@ CONTROL = {
     "step": (*NUMBER, NONE),
     "choices": ([str], NONE),
     "log": bool,
+    "when": ([str], NONE),
 }
 INFO = {
     "methods": [

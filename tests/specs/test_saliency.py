@@ -27,7 +27,7 @@ CONTROL = {"name": "sigma", "kind": "float", "label": "Blur", "default": 12.0, "
 
 # The page's side of these names is js/lib; a renamed field has to fail here.
 FIELDS = {
-    specs.Control: "name kind label min max step choices default log",
+    specs.Control: "name kind label min max step choices default log when",
     specs.MethodInfo: "key title family path controls uses_baseline uses_steps summary card",
     specs.Card: "shows assumes costs fails reference",
     specs.BaselineInfo: "kind title controls",
@@ -139,7 +139,8 @@ def test_info_and_errors():
         version="1",
     )
     made = sent(info)
-    assert made["baselines"][0]["controls"] == [CONTROL | {"step": None, "choices": None, "log": False}]
+    unsaid = {"step": None, "choices": None, "log": False, "when": None}
+    assert made["baselines"][0]["controls"] == [CONTROL | unsaid]
     assert made["methods"][0]["path"] is False
     assert made["luts"] == {"diverging": "e" * 32}
     failed = specs.State("error", 1, error=specs.Failure("TargetError", "target", "`target`: got 12"))

@@ -152,7 +152,9 @@ export class Controls {
     const method = this.#store.method.value;
     const info = this.#store.info.value;
     if (!method || !info) return nothing;
-    const own = method.controls.filter(({ name }) => !OWN_TRAIT.has(name));
+    const params = this.#store.question.params.value;
+    const effective = ({ when }: Control) => !when || params[when[0]] === when[1];
+    const own = method.controls.filter((control) => !OWN_TRAIT.has(control.name) && effective(control));
     return html`${method.uses_baseline ? this.#baselines.template(info) : nothing}
     ${method.uses_steps ? this.#steps() : nothing} ${own.map((control) => this.#parameter(control))}`;
   }

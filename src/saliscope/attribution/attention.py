@@ -19,7 +19,7 @@ from saliscope.core.attention import AttentionCall, attending
 from saliscope.core.borrow import untouched
 from saliscope.core.device import wide
 from saliscope.core.layers import as_maps, enlarged, grid_of
-from saliscope.errors import InputError, LayerError, MethodError, TargetError
+from saliscope.errors import LayerError, MethodError, TargetError
 from saliscope.specs.saliency import Card
 
 Query = Literal["auto", "class_token", "mean"]
@@ -51,10 +51,7 @@ class AttentionMethod(Method):
         """Weight of each token (n, tokens), and the layer if it is that of one layer."""
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        if question.inputs.ndim != 4:
-            _ = question.target  # if the model takes no such inputs, that comes first
-            expected = f"pictures (n, channels, height, width) for {self.title}"
-            raise InputError("inputs", f"shape {tuple(question.inputs.shape)}", expected)
+        question.pictures(f"for {self.title}")
         total = len(question.inputs)
         maps: list[Tensor] = []
         scores: list[Tensor] = []

@@ -18,7 +18,7 @@ from saliscope.core.anytime import Step
 from saliscope.core.batching import Kind
 from saliscope.core.borrow import untouched
 from saliscope.core.layers import as_maps, enlarged, find_layer, grid_of, recorded
-from saliscope.errors import InputError, LayerError
+from saliscope.errors import LayerError
 from saliscope.specs.saliency import Card
 
 
@@ -38,10 +38,7 @@ class LayerMaps(Method):
     layer: str | None = knob(None, "layer")
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        if question.inputs.ndim != 4:
-            _ = question.target  # if the model takes no such inputs, that comes first
-            shape = tuple(question.inputs.shape)
-            raise InputError("inputs", f"shape {shape}", "pictures (n, channels, height, width) for a CAM")
+        question.pictures("for a CAM")
         name = self.layer if self.layer is not None else default_layer(question)
         yield from self._read(question, *find_layer(question.borrowed.module, name))
 

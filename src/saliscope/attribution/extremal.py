@@ -15,7 +15,6 @@ from torch import Tensor
 from saliscope.attribution.base import Attribution, Method, Question, check_count
 from saliscope.attribution.cards import perturbation as cards
 from saliscope.attribution.knobs import knob
-from saliscope.attribution.perturbation import pictures_of
 from saliscope.attribution.picture_space import blur_matrix
 from saliscope.core.anytime import Step
 from saliscope.core.device import as_like, wide
@@ -87,7 +86,7 @@ class ExtremalPerturbation(Method):
         return False
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        pictures_of(question, self)
+        question.pictures(f"for {self.title}")
         return _Search(self, question).steps()
 
 

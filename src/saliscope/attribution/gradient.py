@@ -14,7 +14,6 @@ from saliscope.attribution.cards import gradients as cards
 from saliscope.attribution.knobs import knob
 from saliscope.core.anytime import Step
 from saliscope.core.layers import as_maps, enlarged
-from saliscope.errors import InputError
 from saliscope.specs.saliency import Card
 
 
@@ -40,9 +39,7 @@ class OneGradient(Method):
             if self.layer is None:
                 score, gradient = question.input_gradients(start, stop)
                 return score, self._values(question.inputs[start:stop], gradient)
-            if question.inputs.ndim != 4:
-                shape = tuple(question.inputs.shape)
-                raise InputError("inputs", f"shape {shape}", "pictures (n, channels, height, width)")
+            question.pictures("for the map of a layer")
             score, activations, gradient = question.layer_gradients(self.layer, start, stop)
             as_maps(gradient, question.picture)  # a layer without a grid is refused here
             return score, self._values(activations, gradient)

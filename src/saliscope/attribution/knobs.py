@@ -8,6 +8,8 @@ from saliscope.core.knobs import Knob
 __all__ = ["Knob", "knob"]
 
 
-def knob(default: Any, label: str, *limits: float, log: bool = False) -> Any:
+def knob(
+    default: Any, label: str, *limits: float, log: bool = False, when: tuple[str, str] | None = None
+) -> Any:
     """A dataclass field with a `Knob`; `limits` are minimum, maximum and step of a number."""
-    return field(default=default, metadata={"knob": Knob(label, *limits, log=log)})
+    return field(default=default, metadata={"knob": Knob(label, *limits, log=log, when=when)})

@@ -213,7 +213,7 @@ def _ranged(name: str, default: Any, kind: Any, knob: Knob) -> Knob:
         from_to = f"the default {default} and the range {low} to {high} in steps of {step}"
         expected = "a default within its range" + (", above zero for a logarithm" if knob.log else "")
         raise MethodError(name, from_to, expected)
-    return Knob(label, low, high, step, knob.log)
+    return Knob(label, low, high, step, knob.log, knob.when)
 
 
 def _describe(cls: Any, thing: Any, given: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ class IntegratedGradients(FromBaseline):
     baseline: Any = field(default_factory=Black)
     n_steps: int = 32
     rule: Rule = knob("midpoint", "quadrature")
-    tolerance: float = knob(0.05, "tolerance (adaptive)", 0.005, 0.5, 0.005, log=True)
+    tolerance: float = knob(0.05, "tolerance", 0.005, 0.5, 0.005, log=True, when=("rule", "adaptive"))
 
     def __post_init__(self) -> None:
         check_count("n_steps", self.n_steps)

@@ -18,25 +18,8 @@ from saliscope.attribution.random_masks import MaskSource, Moments
 from saliscope.core.anytime import Step
 from saliscope.core.borrow import untouched
 from saliscope.core.device import as_like, exact, wide
-from saliscope.errors import InputError, MethodError
+from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
-
-
-def pictures_of(question: Question, method: Method) -> Tensor:
-    """The inputs of a question, which must be pictures.
-
-    Raises
-    ------
-    InputError
-        If they are not; if the model does not take them either, its own error comes first.
-    """
-    _ = question.target
-    if question.inputs.ndim != 4:
-        shape = tuple(question.inputs.shape)
-        raise InputError(
-            "inputs", f"shape {shape}", f"pictures (n, channels, height, width) for {method.title}"
-        )
-    return question.inputs
 
 
 def starts_of(question: Question, baselines: tuple[Baseline, ...]) -> Tensor:
@@ -107,7 +90,7 @@ class Occlusion(Method):
         return as_baselines(self.baseline)
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        height, width = pictures_of(question, self).shape[2:]
+        height, width = question.pictures(f"for {self.title}").shape[2:]
         if self.window > min(height, width):
             raise MethodError(
                 "window",
@@ -283,7 +266,7 @@ class _Masked:
 
     def __init__(self, method: RISE, question: Question) -> None:
         self.method, self.question = method, question
-        inputs = pictures_of(question, method)
+        inputs = question.pictures(f"for {method.title}")
         self.n_inputs = len(inputs)
         self.starts = starts_of(question, method.baselines)
         self.source = MaskSource(method.seed, method.cells, method.p, question.picture)

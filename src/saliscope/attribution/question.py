@@ -196,6 +196,20 @@ class Question:
         height, width = self.inputs.shape[2:]
         return height, width
 
+    def pictures(self, purpose: str) -> Float[Tensor, "n channels height width"]:
+        """The inputs, which must be pictures.
+
+        Raises
+        ------
+        InputError
+            If they are not; if the model does not take them either, its own error comes first.
+        """
+        if self.inputs.ndim != 4:
+            _ = self.target
+            shape = tuple(self.inputs.shape)
+            raise InputError("inputs", f"shape {shape}", f"pictures (n, channels, height, width) {purpose}")
+        return self.inputs
+
     def chunked(
         self, work: Callable[[int, int], R], total: int, kind: Kind = "gradient"
     ) -> Iterator[tuple[int, int, R]]:

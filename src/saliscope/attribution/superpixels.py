@@ -12,7 +12,7 @@ from torch import Tensor
 from saliscope.attribution.picture_space import PictureSpace
 from saliscope.attribution.question import Question
 from saliscope.core.device import as_like
-from saliscope.errors import InputError, MethodError
+from saliscope.errors import MethodError
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Superpixels:
         MethodError
             If `segments` do not match them.
         """
-        check_pictures(question, "superpixels")
+        question.pictures("for superpixels")
         given = None if segments is None else _given(segments, tuple(question.inputs.shape))
         cut = [_slic(p, n_segments) for p in seen(question)] if given is None else given
         # Numbered from 0 without gaps, whatever labels came.
@@ -61,14 +61,6 @@ class Superpixels:
             area = torch.bincount(labels.flatten(), minlength=len(own))
             maps.append((own / area)[labels])
         return as_like(torch.stack(maps)[:, None], like)
-
-
-def check_pictures(question: Question, what: str) -> None:
-    """Raise `InputError` unless the inputs of a question are pictures."""
-    if question.inputs.ndim != 4:
-        _ = question.target  # if the model takes no such inputs, that comes first
-        shape = tuple(question.inputs.shape)
-        raise InputError("inputs", f"shape {shape}", f"pictures (n, channels, height, width) for {what}")
 
 
 def seen(question: Question) -> list[np.ndarray]:

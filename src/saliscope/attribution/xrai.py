@@ -11,7 +11,7 @@ from saliscope.attribution.base import Attribution, Method, Question, check_coun
 from saliscope.attribution.baselines import Black, White
 from saliscope.attribution.cards import surrogate as cards
 from saliscope.attribution.path import IntegratedGradients
-from saliscope.attribution.superpixels import check_pictures, seen
+from saliscope.attribution.superpixels import seen
 from saliscope.core.anytime import Step
 from saliscope.core.device import as_like, exact
 from saliscope.specs.saliency import Card
@@ -58,7 +58,7 @@ class XRAI(Method):
         check_count("n_steps", self.n_steps)
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        check_pictures(question, "segments")
+        question.pictures("for segments")
         # The steps are known at once, the segments are not: they wait until a picture is asked for.
         cuts: list[Any] = []
         path = IntegratedGradients((Black(), White()), self.n_steps, "midpoint")

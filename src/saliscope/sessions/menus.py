@@ -221,6 +221,7 @@ def _control(field: Field[Any], knob: Knob, hint: Any) -> Control:
         step=knob.step,
         choices=choices,
         log=knob.log,
+        when=knob.when,
     )
 
 

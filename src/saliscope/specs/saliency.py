@@ -46,7 +46,7 @@ class Control(Spec):
     """One control of a method or baseline; `name` is the field it sets.
 
     `min`, `max`, `step` and `log` (a logarithmic slider) matter to numbers only, `choices` to a
-    choice only.
+    choice only. `when` is the name and value of another control without which this one has no effect.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Control(Spec):
     step: float | None = None
     choices: Sequence[str] | None = None
     log: bool = False
+    when: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

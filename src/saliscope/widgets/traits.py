@@ -142,7 +142,8 @@ class TargetTrait(TraitType[Any, Any]):
     def _to_json(value: Any, _widget: Any) -> Any:
         if value is None or isinstance(value, int):
             return value
-        return {"callable": getattr(value, "__name__", type(value).__name__)}
+        name = "my_target" if isinstance(value, Target) else getattr(value, "__name__", type(value).__name__)
+        return {"callable": name}
 
     @staticmethod
     def _from_json(value: Any, widget: Any) -> Any:
