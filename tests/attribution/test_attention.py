@@ -261,7 +261,7 @@ def test_bad_choices(model):
         (lambda: Attention(head=-1), "`head`: got -1; expected an integer of at least 0."),
         (lambda: Attention(query="last"), "`query`: got 'last'; expected one of auto, class_token, mean."),
         (lambda: AttentionRollout(residual=2), "`residual`: got 2; expected a number, from 0 to 1."),
-        (lambda: AttentionRollout(discard=-0.1), "`discard`: got -0.1; expected a number, from 0 to 1."),
+        (lambda: AttentionRollout(discard=-0.1), "`discard`: got -0.1; expected a number, from 0 to 0.99."),
         (lambda: AttentionRollout(fusion="sum"), "`fusion`: got 'sum'; expected one of mean, max, min."),
         (
             lambda: GradientRollout(start_layer=0.5),

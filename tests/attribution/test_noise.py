@@ -4,10 +4,13 @@ import re
 
 import pytest
 import torch
+from torch import nn
 
 from saliscope import MethodError
 from saliscope.attribution import (
+    LRP,
     GradCAM,
+    GuidedBackprop,
     IntegratedGradients,
     Saliency,
     SmoothGrad,
@@ -258,3 +261,20 @@ def test_refining_goes_on_where_it_stopped(model, cls, stops, chunk_size):
     assert relative(refined.standard_error, fresh.standard_error) < 1e-10
     if tolerance:
         assert (refined.sample_counts > first.sample_counts).all()
+
+
+def test_of_a_layers_map_it_is_that_layers():
+    model, x = plain(Layers()), pictures(2, size=6)
+    inner = Saliency(absolute=False, layer="features")
+    known = inner.attribute(model, x, 1)
+    made = SmoothGrad(inner, n_samples=2, noise_level=0.0).attribute(model, x, 1)
+    torch.testing.assert_close(made.values, known.values, rtol=1e-12, atol=1e-12)
+    assert (made.layer, made.grid, made.unit) == (known.layer, known.grid, known.unit)
+
+
+def test_what_the_method_inside_has_to_say_is_said():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(8, 4), nn.GELU(), nn.Linear(4, 2)).double()
+    made = SmoothGrad(GuidedBackprop(), n_samples=2).attribute(model, pictures(1, size=2), 1)
+    assert [gap.name for gap in made.coverage.gaps] == ["gelu"]
+    made = SmoothGrad(LRP(), n_samples=2).attribute(model, pictures(1, size=2), 1)
+    assert made.notes == LRP().attribute(model, pictures(1, size=2), 1).notes != ()

@@ -76,6 +76,8 @@ def test_when_a_control_goes_the_keys_stay_in_the_widget(explorer):
     explorer.until(lambda: explorer.get("method") != "integrated_gradients", "the next method")
     explorer.set(method="grad_cam")
     explorer.answer()
+    inside = "root => root.contains(document.activeElement)"
+    explorer.until(lambda: explorer.root.evaluate(inside), "the focus is in the widget")
     explorer.page.keyboard.press("s")
     explorer.becomes("sign", "positive")
 

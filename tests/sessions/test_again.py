@@ -117,7 +117,7 @@ class TestRefine:
             session.refine()
         assert not session.answer(Saliency()).can_refine
         with pytest.raises(
-            MethodError, match="got 'saliency'; expected a method that improves with more work"
+            MethodError, match="got 'saliency'; expected a method that goes on from what a result holds"
         ):
             session.refine()
         assert session.state.phase == "done"

@@ -199,10 +199,10 @@ class TestControls:
             assert page_knows == explorer.get_state(name)[name]
 
     def test_a_method_alone_brings_its_parameters(self, explorer, page):
-        page.change(method="smooth_grad")
+        page.change(method="var_grad")
         explorer.ready()
         assert page.updates["params"] == NOISE
-        assert page.events("result")[-1]["method"] == "smooth_grad"
+        assert page.events("result")[-1]["method"] == "var_grad"
 
     def test_what_the_page_cannot_make_it_can_only_leave(self, explorer, page):
         def first(outputs):

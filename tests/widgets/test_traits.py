@@ -7,6 +7,7 @@ import torch
 import saliscope as sp
 from saliscope import BaselineError, InputError, LayerError, MethodError, SaliencyExplorer, TargetError
 from saliscope import baselines as bl
+from saliscope.attribution import KernelSHAP
 from saliscope.widgets.state import ExplorerState
 from tests.sessions.tools import PATIENCE, photo, tiny
 from tests.widgets.tools import IG, NOISE, Explorer
@@ -185,12 +186,19 @@ def test_a_tensor_is_a_baseline(explorer):
     explorer.baseline = "black"
 
 
-def test_a_method_brings_its_parameters_and_keeps_those_it_shares(explorer):
+def test_a_method_brings_its_parameters_and_finds_them_again(explorer):
     explorer.method = "smooth_grad"
     explorer.params = {"n_samples": np.int64(3), "noise_level": 0}
     assert explorer.params == NOISE | {"n_samples": 3, "noise_level": 0.0}
+    explorer.method = "kernel_shap"
+    assert explorer.params["n_samples"] == KernelSHAP().n_samples  # not those of the method before
+    explorer.params = {"n_samples": 64}
     explorer.method = "saliency"
     assert explorer.params == {"absolute": True}
+    explorer.method = "smooth_grad"
+    assert explorer.params == NOISE | {"n_samples": 3, "noise_level": 0.0}
+    explorer.method = "kernel_shap"
+    assert explorer.params["n_samples"] == 64
     explorer.method = "integrated_gradients"
     assert explorer.params == IG
     explorer.ready()

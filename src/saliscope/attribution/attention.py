@@ -128,6 +128,10 @@ class AttentionMethod(Method):
         return start
 
 
+_NEARLY_ALL = 0.99
+"""Of a map of which all is left out, nothing is left."""
+
+
 @dataclass(frozen=True)
 class _Seen:
     """One attention of `n` inputs, and the gradient of their scores at its weights."""
@@ -286,7 +290,7 @@ class AttentionRollout(Rollout):
     unit: ClassVar[str] = "share of attention"
     card: ClassVar[Card] = cards.ATTENTION_ROLLOUT
 
-    residual: float = knob(0.5, "residual", 0.0, 1.0, 0.05)
+    residual: float = knob(0.5, "residual", 0.0, 0.95, 0.05)
     fusion: Literal["mean", "max", "min"] = knob("mean", "heads")
     discard: float = knob(0.0, "discard", 0.0, 0.99, 0.01)
     start_layer: int = knob(0, "first layer", 0, 40, 1)
@@ -295,7 +299,7 @@ class AttentionRollout(Rollout):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_share("residual", self.residual)
-        check_share("discard", self.discard)
+        check_share("discard", self.discard, most=_NEARLY_ALL)
         if self.fusion not in ("mean", "max", "min"):
             raise MethodError("fusion", repr(self.fusion), "one of mean, max, min")
 

@@ -145,7 +145,10 @@ class Method(ABC):
     def _refined(self, question: Question, attribution: Attribution) -> Iterator[Step[Attribution]]:
         """Answer a question again, with twice the work."""
         raise MethodError(
-            "method", f"'{self.key}'", "a method that improves with more work", "Its map is final."
+            "method",
+            f"'{self.key}'",
+            "a method that goes on from what a result holds",
+            "If it has steps or samples, ask anew with more of them.",
         )
 
 
@@ -155,7 +158,7 @@ def check_count(name: str, value: Any, minimum: int = 1) -> None:
         raise MethodError(name, repr(value), f"an integer of at least {minimum}")
 
 
-def check_share(name: str, value: Any, what: str = "a number", most: int = 1) -> None:
+def check_share(name: str, value: Any, what: str = "a number", most: float = 1) -> None:
     """Raise `MethodError` unless `value` is a number from 0 to `most`."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 <= value <= most:

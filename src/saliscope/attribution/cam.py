@@ -52,7 +52,14 @@ class LayerMaps(Method):
         grid = (coarse.shape[2], coarse.shape[3])
         values = enlarged(coarse, question.picture)
         values = F.pad(values, (0, 0, 0, 0, 0, 0, 0, len(question.inputs) - len(values)))
-        return question.answer(self, values, layer=name, grid=grid, complete=complete)
+        notes = (_SILENT,) if complete and not coarse.any() else ()
+        return question.answer(self, values, layer=name, grid=grid, complete=complete, notes=notes)
+
+
+_SILENT = (
+    "No place of this layer reaches the score: behind the last attention of a transformer "
+    "only its class token does. An earlier layer may."
+)
 
 
 class OneRun(LayerMaps):

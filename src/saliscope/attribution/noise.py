@@ -98,7 +98,7 @@ class SmoothGrad(NoisyMethod):
     @property
     def unit(self) -> str:  # type: ignore[override]
         """As the averaged method."""
-        return self.method.unit
+        return _unit_of(self.method)
 
 
 class _Squared(NoisyMethod):
@@ -112,7 +112,7 @@ class _Squared(NoisyMethod):
     @property
     def unit(self) -> str:  # type: ignore[override]
         """The square of the method's own."""
-        return f"({self.method.unit})²"
+        return f"({_unit_of(self.method)})²"
 
 
 @dataclass(frozen=True)
@@ -217,6 +217,12 @@ class Sampled:
         return Sampled(self.n + len(terms), total, origin, away, squared, centre)
 
 
+def _unit_of(method: Method) -> str:
+    if isinstance(method, OneGradient) and method.layer is not None:
+        return method.unit_of_layer
+    return method.unit
+
+
 def _plus(total: Tensor | None, more: Tensor) -> Tensor:
     total = torch.zeros_like(more[0]) if total is None else total.clone()
     for one in more:
@@ -249,7 +255,10 @@ class _Copies:
         self.spread = method.noise_level * (high - low).reshape(-1, *[1] * (inputs.ndim - 1))
         self.source = NoiseSource(method.seed, tuple(inputs.shape[1:]))
         # A method of one gradient needs no question of its own for each chunk.
-        self.direct = type(method.method)._steps is OneGradient._steps
+        inner = method.method
+        own = type(inner)._steps is OneGradient._steps
+        self.direct = own and isinstance(inner, OneGradient) and inner.layer is None
+        self.first: Attribution | None = None
         self.half_at = method.n_samples // 2
         self.halves = [state.value if state.n == self.half_at else None for state in states]
         self.begun = torch.tensor([state.n for state in states])
@@ -288,6 +297,7 @@ class _Copies:
             return rows, method._values(noisy, self.question.gradients(noisy, rows)[1])
         target, question = self.question.target.rows(rows), self.question
         made = method.attribute(question.borrowed, noisy, target, chunk_size=question.chunk_size)
+        self.first = self.first or made
         return rows, made.values
 
     def _take(self, i: int, maps: Tensor) -> None:
@@ -325,6 +335,7 @@ class _Copies:
         centres = [s.centre for s in states if s.centre is not None]
         half = [one for one in halves if one is not None]
         change = complete and len(half) == len(states)
+        first, own = self.first, self._notes(states) if complete and self.method.target_error else ()
         return self.question.answer(
             self.method,
             values,
@@ -332,7 +343,11 @@ class _Copies:
             standard_error=torch.stack(errors) if len(errors) == len(states) else None,
             sample_counts=torch.tensor([state.n for state in states]),
             sample_mean=torch.stack(centres) if len(centres) == len(states) else None,
-            notes=self._notes(states) if complete and self.method.target_error else (),
+            # What its method has to say of a noisy copy, it says of their mean as well.
+            coverage=None if first is None else first.coverage,
+            layer=None if first is None else first.layer,
+            grid=None if first is None else first.grid,
+            notes=(*own, *(first.notes if first else ())),
             complete=complete,
         )
 

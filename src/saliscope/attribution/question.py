@@ -231,7 +231,7 @@ class Question:
             target=self.target,
             method=method,
             inputs=self.inputs,
-            notes=tuple(notes),
+            notes=tuple(dict.fromkeys(notes)),
             **details,
         )
 

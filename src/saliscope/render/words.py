@@ -92,13 +92,16 @@ def details(result: Result, said_already: Sequence[str] = ()) -> tuple[str, ...]
     if gap is not None and gap.share is not None:
         share, rest = (f"{100 * part:.1f} %" for part in (gap.share, abs(1 - gap.share)))
         said.append(f"Explains {share} of the change in score; gap {rest}.")
+    if result.coverage is not None and result.coverage.gaps:
+        said.append(f"Without a rule, so by the gradient: {', '.join(result.coverage.gaps)}.")
     return tuple(said)
 
 
 def _steps(result: Result) -> str:
     if result.steps is None:
         return ""
-    return f"{result.steps} {'steps' if result.path or result.completeness else 'samples'}"
+    drawn = result.sampling_error is not None or not (result.path or result.completeness)
+    return f"{result.steps} {'samples' if drawn else 'steps'}"
 
 
 def notes(screen: Screen, maps: int) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ class ExplorerState(Live):
 
     def __init__(self, **view: Any) -> None:
         view.setdefault("params", {})
+        self._left: dict[str, dict[str, Any]] = {}  # parameters of methods that were left, by key
         super().__init__(**view)
 
     @property
@@ -199,11 +200,26 @@ class ExplorerState(Live):
         if not self._ready or getattr(self._quiet, "now", False):
             return
         if change["name"] == "method":
-            own = defaults(find_method(change["new"]))
             with self._quietly():
-                self.params = {name: self.params.get(name, value) for name, value in own.items()}
+                self.params = self._params_for(change["new"], change["old"])
         self._history.note(self._state_now())
         self._ask()
+
+    def _params_for(self, new: str, old: str) -> dict[str, Any]:
+        """Parameters of a method that was just chosen: those it had last, or as usual.
+
+        Nothing comes from the method before: what is called alike there may mean something else.
+        """
+        usual = defaults(find_method(new))
+        if self.params.keys() == usual.keys():  # they came together with the method
+            return self.params
+        self._left[old] = self.params
+        kept = self._left.get(new, usual)
+        try:
+            build_method(find_method(new), kept)
+        except MethodError:  # a method of the user's own that was written anew since
+            return usual
+        return kept
 
     @traitlets.observe(*_LOOKS)
     def _on_look(self, change: Any) -> None:
