@@ -32,7 +32,7 @@ def test_one_pixel_of_an_affine_model_counts_what_it_contributes():
     torch.testing.assert_close(made.map.sum((1, 2)), (model(x) - model(baseline))[:, 1].detach(), **TIGHT)
     assert made.signed
     assert (made.map < 0).any()
-    assert made.unit == "logit"
+    assert made.unit == "logit per window"
 
 
 @pytest.mark.parametrize(("window", "stride"), [(1, 1), (2, 1), (3, 2), (3, 3), (5, 3), (8, 1)])

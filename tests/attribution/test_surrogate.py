@@ -312,6 +312,7 @@ class TestLIME:
         explained = 100 * fit.score(kept, scores, sample_weight=weights)
         assert made.notes == (
             f"The linear model explains {explained:.0f} % of the weighted variance of the sampled scores.",
+            "Superpixels: 7.",
         )
 
     def test_on_an_additive_model_it_is_exact_without_a_penalty(self):
@@ -359,3 +360,15 @@ def test_one_forward_pass_for_each_sample_and_baseline(method):
     counted = Counted(Affine())
     method(("white", "black"), n_samples=30, segments=PAIRS).attribute(counted, pictures(3), 1)
     assert sum(counted.seen()) == 3 * (1 + 2 + 2 * 30)
+
+
+def test_how_many_superpixels_there_are_is_said_and_that_samples_are_too_few():
+    x = torch.linspace(0, 1, 3 * 64, dtype=torch.float64).reshape(1, 3, 8, 8)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).double()
+    segments = torch.arange(64).reshape(8, 8) // 8
+    few = KernelSHAP(segments=segments, n_samples=12, sampling="sampled").attribute(model, x, 1)
+    enough = KernelSHAP(segments=segments, n_samples=200, sampling="sampled").attribute(model, x, 1)
+    caution = "Too few samples to tell their error: take at least three times as many as superpixels."
+    assert few.notes == ("Superpixels: 8.", caution)
+    assert few.standard_error is None
+    assert enough.notes == ("Superpixels: 8.",)

@@ -52,7 +52,11 @@ class TestMethods:
         ("cls", "params", "message"),
         [
             (Saliency, {"abs": True}, "`params`: got 'abs'; expected parameters of Saliency: absolute."),
-            (GradCAM, {"layer": "x"}, "`params`: got 'layer'; expected parameters of GradCAM: none."),
+            (
+                GradCAM,
+                {"layer": "x"},
+                "`params`: got 'layer'; expected parameters of GradCAM: none. It has a place of",
+            ),
             (Saliency, {"absolute": 1}, "`absolute`: got 1; expected True or False."),
             (Saliency, {"absolute": None}, "`absolute`: got None; expected True or False."),
             (IntegratedGradients, {"rule": "left"}, "`rule`: got 'left'; expected one of midpoint, right"),

@@ -161,8 +161,8 @@ class ExcitationBackprop(RuledGradient):
     behind a convolution is one with it; a unit with a single input hands all to that, a product half to each
     factor. Attention and other norms keep their gradient: they are gaps in `Attribution.coverage`.
 
-    The start is the output unit itself, of a probability or margin too. Of a function, it is what its
-    gradient says, in units of the score.
+    The start is the output unit itself, of a probability or margin too. Of a function, it is its gradient
+    divided by its value: a function and its negative have one map.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class ExcitationBackprop(RuledGradient):
     summary: ClassVar[str] = (
         "The probability that a top-down search for what excited the score ends at a pixel."
     )
-    unit: ClassVar[str] = "probability"
+    unit: ClassVar[str] = "winning probability"
     card: ClassVar[Card] = cards.EXCITATION_BACKPROP
 
     contrastive: bool = knob(False, "contrastive")

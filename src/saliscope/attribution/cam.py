@@ -173,7 +173,7 @@ class HiResCAM(_OfGradients):
     summary: ClassVar[str] = (
         "What each place of a layer's map contributed to the score, as if all behind it were linear."
     )
-    unit: ClassVar[str] = "score"
+    unit: ClassVar[str] = "score per cell of the layer"
     card: ClassVar[Card] = cards.HIRES_CAM
 
     def _weights(self, maps: Tensor, gradient: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ class LayerCAM(_OfGradients):
     summary: ClassVar[str] = (
         "Where a layer's activations raised the score; of the layers that can be read also the early ones."
     )
-    unit: ClassVar[str] = "score"
+    unit: ClassVar[str] = "score per cell of the layer"
     card: ClassVar[Card] = cards.LAYER_CAM
 
     def _weights(self, maps: Tensor, gradient: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class CAM(OneRun):
     summary: ClassVar[str] = (
         "How much each place of the last maps counts in a class's logit; exact, for networks that pool them."
     )
-    unit: ClassVar[str] = "score"
+    unit: ClassVar[str] = "score × cells of the layer"
     card: ClassVar[Card] = cards.CAM
 
     def _coarse(self, question: Question, name: str, start: int, stop: int) -> tuple[Tensor, Tensor]:

@@ -64,7 +64,7 @@ class Occlusion(Method):
     key: ClassVar[str] = "occlusion"
     title: ClassVar[str] = "Occlusion"
     summary: ClassVar[str] = "How far the score falls when a window around the pixel is hidden."
-    unit: ClassVar[str] = "score"
+    unit: ClassVar[str] = "score per window"
     card: ClassVar[Card] = cards.OCCLUSION
     family: ClassVar[str] = "Perturbation"
 
@@ -134,7 +134,7 @@ class RISE(Method):
     summary: ClassVar[str] = (
         "How much higher the score is where a pixel is kept, compared with its mean over all random masks."
     )
-    unit: ClassVar[str] = "score"
+    unit: ClassVar[str] = "score where the place is kept"
     card: ClassVar[Card] = cards.RISE
     family: ClassVar[str] = "Perturbation"
     refinable: ClassVar[bool] = True

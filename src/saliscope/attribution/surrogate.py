@@ -133,9 +133,16 @@ class Surrogate(Method):
             superpixels.spread(found, like),
             convergence_delta=torch.stack(gaps),
             standard_error=superpixels.spread(errors, like)[:, 0] if known else None,
-            notes=self._notes(fits),
+            notes=(*self._notes(fits), *_cautions(superpixels, known)) if complete else (),
             complete=complete,
         )
+
+
+def _cautions(superpixels: Superpixels, known: bool) -> Iterator[str]:
+    counts = " to ".join(map(str, sorted({min(superpixels.counts), max(superpixels.counts)})))
+    yield f"Superpixels: {counts}."
+    if not known:
+        yield "Too few samples to tell their error: take at least three times as many as superpixels."
 
 
 _Sample = tuple[int, np.ndarray, float, float]

@@ -83,7 +83,8 @@ def build_method(cls: type[Method], params: dict[str, Any], **shared: Any) -> Me
     for name in params:
         if name not in own:
             known = f"parameters of {cls.__name__}: {', '.join(own) or 'none'}"
-            raise MethodError("params", repr(name), known)
+            hint = f"It has a place of its own: explorer.{name}." if name in OWN_TRAITS else ""
+            raise MethodError("params", repr(name), known, hint)
     checked = {name: _checked(own[name], value, MethodError) for name, value in params.items()}
     names = _field_names(cls)
     if not any(control.name == "layer" for control in controls(cls)):
