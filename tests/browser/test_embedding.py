@@ -128,7 +128,10 @@ def test_a_large_map_is_seen_while_it_unfolds_and_can_be_used_where_it_was_stopp
     assert embedding.get("status.phase") == "cancelled"
     assert iterations[-1] <= embedding.get("embedding.iterations") < 5000
     embedding.look(embedding.alone(embedding.places(), 3)[0])
-    assert embedding.spokes().solid
+    spokes = embedding.spokes()
+    assert (
+        len(spokes.solid) + len(spokes.dashed) == 15
+    )  # how many the map keeps is a matter of when it stopped
     expect(embedding.part("quality-0")).to_contain_text("%")
 
 

@@ -116,7 +116,7 @@ class TestRequests:
         assert answer["status"] == "error"
         assert answer["error"]["type"] == "MethodError"
         assert answer["error"]["message"].startswith(
-            "`method`: got 'grad_cam'; expected a method that improves"
+            "`method`: got 'grad_cam'; expected a method that goes on"
         )
 
     def test_cancel(self):
