@@ -6,7 +6,7 @@ import torch
 
 from saliscope.attribution import BlurIG, GuidedIG, IntegratedGradients
 from saliscope.render import along
-from saliscope.sessions.answers import Request
+from saliscope.sessions.answers import Request, _size
 from saliscope.sessions.menus import method_menu
 from saliscope.sessions.subject import Subject
 from saliscope.specs.view import Shown, View
@@ -95,3 +95,11 @@ def test_a_figure_shows_the_picture_on_the_way():
     middle = along.picture_at(shown, 0.375).astype(float)
     np.testing.assert_allclose(middle, (pictures[1].astype(float) + pictures[2]) / 2, atol=0.51)
     assert along.picture_at(shown, View().alpha) is shown.picture
+
+
+def test_what_a_curved_path_holds_is_counted_where_answers_are_kept():
+    session = Session(tiny())
+    session.answer(BlurIG(n_steps=4))
+    path = session.attribution.path
+    held = path.gradients.nbytes + path.points.nbytes + path.difference.nbytes
+    assert _size(session.attribution) == session.attribution.values.nbytes + held

@@ -85,5 +85,7 @@ def _is_hashable(value: Any) -> bool:
 
 
 def _size(attribution: Attribution) -> int:
-    own = attribution.values.nbytes + (0 if attribution.path is None else attribution.path.gradients.nbytes)
-    return own + sum(map(_size, attribution.per_baseline))
+    path = attribution.path
+    along = () if path is None else (path.gradients, path.difference, path.points)
+    held = [one for one in (attribution.values, attribution.units, *along) if one is not None]
+    return sum(one.nbytes for one in held) + sum(map(_size, attribution.per_baseline))
