@@ -75,7 +75,7 @@ build: $(INSTALLED)  ## wheel and sdist in dist/
 	$(BIN)/python -m build
 
 bench: $(PEERS) bundle  ## side by side with the peers; then every budget of the browser
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --large
 	$(BIN)/python -m benchmarks.reduction --large
 	$(BIN)/python -m benchmarks.browser
 

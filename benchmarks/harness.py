@@ -1,19 +1,30 @@
 """Contenders run in turn, in one process, and are compared repeat by repeat."""
 
 import gc
+import io
 import resource
 import statistics
 import time
+import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .cases import Case
 
 Run = Callable[[], Any]
 """Does the work once. What it returns is compared, if it is a map."""
+
+_REPEATS = 7
+_FEWEST = 3
+_PATIENCE = 8.0  # seconds of repeats, after which the fewest are enough
+_SLOW = 1.0  # seconds of a run, from which a setting is tried once and not twice
+_SEEDS = 4  # runs over which the error of a random map is averaged
 
 
 @dataclass(frozen=True)
@@ -23,9 +34,11 @@ class Goal:
     Attributes
     ----------
     faster : float, optional
-        Its seconds are to be at least this many times ours.
+        Its seconds are to be at least this many times ours; for random maps, at equal error.
     lighter : float, optional
         Its peak memory is to be at least this many times ours.
+    closer : float, optional
+        The error of its map is to be at least this many times ours.
     seconds : float, optional
         Our own time is to be at most this.
     cases : tuple of str
@@ -34,7 +47,27 @@ class Goal:
 
     faster: float | None = None
     lighter: float | None = None
+    closer: float | None = None
     seconds: float | None = None
+    cases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The map that all contenders' maps are held against.
+
+    Attributes
+    ----------
+    words : str
+        What it is, for the table.
+    make : callable
+        From a case to the map.
+    cases : tuple of str
+        Networks on which it is made, and maps are compared at all; empty for all.
+    """
+
+    words: str
+    make: Callable[[Case], Tensor]
     cases: tuple[str, ...] = ()
 
 
@@ -48,17 +81,26 @@ class Contender:
     make : callable
         ``make(case)``, or ``make(case, setting)``, prepares everything and returns the `Run` to be measured.
     settings : tuple of int
-        Chunk sizes to try first; the best of them runs.
+        Chunk sizes to try first; the fastest of them runs.
+    choose : callable, optional
+        ``choose(case)`` gives the setting, where speed is not what decides.
     as_map : callable, optional
         ``as_map(run)`` gives the map that is compared, where `run` itself returns another form of it.
     goal : Goal
+    differs : str
+        Why its map is another one, where it is known to be; else that is an error.
+    needs : str
+        Package that it comes with; where it is missing, the table says so.
     """
 
     name: str
     make: Callable[..., Run]
     settings: tuple[int, ...] = ()
-    as_map: Callable[[Run], Tensor] | None = None
+    choose: Callable[[Case], int] | None = None
+    as_map: Callable[[Any], Tensor] | None = None
     goal: Goal = Goal()
+    differs: str = ""
+    needs: str = ""
 
     def prepare(self, case: Case, setting: int | None) -> Run:
         """Return the work, ready to be measured."""
@@ -76,10 +118,16 @@ class Row:
         Networks it is done on; empty for a row that needs none.
     contenders : tuple of Contender
     agree : float, optional
-        Largest difference between two contenders' maps, relative to the largest value of the map.
-        None: nothing to compare.
+        Largest error of a contender's map. None: nothing to compare.
     memory : bool
         Whether peak memory says something here.
+    methods : tuple of str
+        Keys of the registered methods that it is about.
+    reference : Reference, optional
+        What maps are held against; without one, against ours.
+    random : bool
+        Whether maps hold sampling noise. Then a contender needs ``(its error / ours) ** 2`` times its
+        samples to be as good as ours, and that is counted.
     """
 
     name: str
@@ -87,7 +135,15 @@ class Row:
     cases: tuple[str, ...]
     contenders: tuple[Contender, ...]
     agree: float | None = None
-    memory: bool = True
+    memory: bool = False
+    methods: tuple[str, ...] = ()
+    reference: Reference | None = None
+    random: bool = False
+
+    def compared(self, case: Case) -> bool:
+        """Whether maps are compared on a network."""
+        where = self.reference.cases if self.reference else ()
+        return self.agree is not None and (not where or case.name in where)
 
 
 @dataclass
@@ -98,7 +154,8 @@ class Figures:
     setting: int | None = None
     seconds: list[float] = field(default_factory=list)
     peak: int | None = None
-    difference: float | None = None
+    error: float | None = None
+    failed: str = ""
 
     @property
     def name(self) -> str:
@@ -114,6 +171,10 @@ class Figures:
         """Median, least and largest of its seconds divided by ours in the same repeat."""
         ratios = [a / b for a, b in zip(self.seconds, ours.seconds, strict=True)]
         return statistics.median(ratios), min(ratios), max(ratios)
+
+    def closer(self, ours: "Figures") -> float | None:
+        """Its error divided by ours."""
+        return self.error / ours.error if self.error and ours.error else None
 
 
 def seconds_of(run: Run, threads: int) -> float:
@@ -137,37 +198,79 @@ def _now(threads: int) -> float:
     return sum(part.ru_utime + part.ru_stime for part in parts)
 
 
-def tuned(contender: Contender, case: Case, threads: int, repeats: int = 2) -> int | None:
-    """The setting with which a contender is fastest; None where there is nothing to set."""
+def tuned(contender: Contender, case: Case, threads: int) -> int | None:
+    """The setting with which a contender runs; None where there is nothing to set."""
+    if contender.choose is not None:
+        return contender.choose(case)
     if not contender.settings:
         return None
     runs = {setting: contender.prepare(case, setting) for setting in contender.settings}
-    best = dict.fromkeys(runs, float("inf"))
-    for _ in range(repeats):
-        for setting, run in runs.items():
-            best[setting] = min(best[setting], seconds_of(run, threads))
+    best = {setting: seconds_of(run, threads) for setting, run in runs.items()}
+    if min(best.values()) < _SLOW:  # the first run of all also warms up
+        best = {setting: min(best[setting], seconds_of(run, threads)) for setting, run in runs.items()}
     return min(best, key=best.__getitem__)
 
 
-def compete(row: Row, case: Case, repeats: int, threads: int) -> list[Figures]:
+def compete(row: Row, case: Case, threads: int) -> list[Figures]:
     """Time all contenders of a row on one network.
 
     They take turns: each repeat runs every one of them, another one first each time. So whatever slows the
     machine down for a while slows all of them, and ratios within a repeat stay right. Each has its own copy
-    of the model, and has run once before anything is timed.
+    of the model, and has run once before anything is timed. Who cannot run is said so, and stands aside.
     """
-    figures = [Figures(c, tuned(c, case, threads)) for c in row.contenders]
-    runs = [f.contender.prepare(case, f.setting) for f in figures]
-    ours = None
-    for figure, run in zip(figures, runs, strict=True):
-        found = run() if figure.contender.as_map is None else figure.contender.as_map(run)
-        if row.agree is None:
-            continue
-        found = found.detach()
-        ours = found if ours is None else ours
-        figure.difference = ((found - ours).abs().max() / ours.abs().max()).item()
-    for repeat in range(repeats):
-        for turn in range(len(runs)):
-            k = (turn + repeat) % len(runs)
-            figures[k].seconds.append(seconds_of(runs[k], threads))
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # bars of progress, old names
+        warnings.simplefilter("ignore")
+        compared = row.compared(case)
+        truth = row.reference.make(case) if row.reference and compared else None
+        figures, runs = [], []
+        for contender in row.contenders:
+            figure = Figures(contender)
+            figures.append(figure)
+            try:
+                run, found = _entered(figure, case, threads, _SEEDS if row.random and compared else 1)
+            except Exception as error:
+                if is_missing(contender):
+                    figure.failed = "not installed"
+                elif contender is row.contenders[0]:
+                    raise
+                else:
+                    figure.failed = f"fails: {type(error).__name__}: {str(error).strip().splitlines()[0]}"
+                continue
+            runs.append((figure, run))
+            if compared and isinstance(found[0], Tensor):
+                truth = found[0] if truth is None else truth
+                figure.error = statistics.fmean(error_of(one, truth) for one in found)
+        _take_turns(runs, threads)
     return figures
+
+
+def is_missing(contender: Contender) -> bool:
+    """Whether a contender's package is not installed."""
+    return bool(contender.needs) and find_spec(contender.needs) is None
+
+
+def _entered(figure: Figures, case: Case, threads: int, looks: int) -> tuple[Run, list[Tensor]]:
+    """A contender's work with its best setting, and its maps."""
+    torch.manual_seed(0)
+    contender = figure.contender
+    figure.setting = tuned(contender, case, threads)
+    run = contender.prepare(case, figure.setting)
+    return run, [run() if contender.as_map is None else contender.as_map(run) for _ in range(looks)]
+
+
+def error_of(found: Tensor, truth: Tensor) -> float:
+    """Relative L2 error of a map; of several, the median of theirs."""
+    one, other = (tensor.detach().double().cpu().flatten(1) for tensor in (found, truth))
+    if one.shape != other.shape:  # a map without channels beside one with them
+        one, other = (t.detach().double().cpu().sum(1).flatten(1) for t in (found, truth))
+    return ((one - other).norm(dim=1) / other.norm(dim=1)).median().item()
+
+
+def _take_turns(runs: list[tuple[Figures, Run]], threads: int) -> None:
+    for repeat in range(_REPEATS):
+        spent = sum(sum(figure.seconds) for figure, _ in runs)
+        if repeat >= _FEWEST and spent > _PATIENCE:
+            return
+        for turn in range(len(runs)):
+            figure, run = runs[(turn + repeat) % len(runs)]
+            figure.seconds.append(seconds_of(run, threads))

@@ -1,4 +1,4 @@
-"""Peak memory of one contender: ``python -m benchmarks.memory ROW CASE CONTENDER [SETTING]``.
+"""Peak memory of one contender: ``python -m benchmarks.memory ROW CASE CONTENDER [--setting N]``.
 
 Each contender runs in a process of its own, because an allocator keeps what an earlier one has freed. The
 start is the resident memory once everything is imported and prepared and the model has made one gradient.
@@ -18,9 +18,11 @@ from pathlib import Path
 import torch
 
 from .cases import CASES, Case
+from .growth import GROWTH
 from .harness import Contender, Row
 from .rows import ROWS
 
+_ALL = ROWS | GROWTH
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
@@ -66,14 +68,14 @@ def _high_water() -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory")
-    parser.add_argument("row", choices=ROWS)
+    parser.add_argument("row", choices=_ALL)
     parser.add_argument("case", choices=CASES)
     parser.add_argument("contender")
     parser.add_argument("--setting", type=int)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    (contender,) = (c for c in ROWS[asked.row].contenders if c.name == asked.contender)
+    (contender,) = (c for c in _ALL[asked.row].contenders if c.name == asked.contender)
     print(json.dumps({"peak": peak_here(contender, CASES[asked.case], asked.setting)}))
 
 

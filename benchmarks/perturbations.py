@@ -7,8 +7,11 @@ from torch import Tensor, nn
 
 from .cases import CASES, Case
 from .harness import Run
+from .peers import ZEROS, Of, gradient, ours
 
-N_MASKS = 300
+N_MASKS = 500
+MANY = 20000
+N_ITERATIONS = 50
 CELLS = 7
 
 
@@ -17,12 +20,8 @@ def _window(case: Case) -> tuple[int, int]:
     return window, window // 2
 
 
-def occlusion(case: Case) -> Run:
-    from saliscope.attribution import Occlusion
-
-    net, inputs = case.build(), case.picture()
-    method = Occlusion(torch.zeros_like(inputs), *_window(case))
-    return lambda: method.attribute(net, inputs, case.target).values
+WINDOW = Of(lambda case: _window(case)[0])
+STRIDE = Of(lambda case: _window(case)[1])
 
 
 def captum_occlusion(case: Case, chunk: int = 1) -> Run:
@@ -34,7 +33,7 @@ def captum_occlusion(case: Case, chunk: int = 1) -> Run:
 
     def run() -> Tensor:
         with torch.no_grad():
-            return peer.attribute(inputs, *sides, **options)
+            return peer.attribute(inputs, *sides, **options)[:, :1]
 
     return run
 
@@ -62,16 +61,8 @@ def window_loop(case: Case, chunk: int) -> Run:
     return run
 
 
-def rise(case: Case) -> Run:
-    from saliscope.attribution import RISE
-
-    net, inputs = case.build(), case.picture()
-    method = RISE(torch.zeros_like(inputs), N_MASKS, CELLS)
-    return lambda: method.attribute(net, inputs, case.target).values
-
-
 def rise_loop(case: Case, chunk: int) -> Run:
-    """As the paper has it: masks enlarged and cropped, scores times masks, the mean score left in."""
+    """As in the paper and TorchRay: masks enlarged and cropped, scores times masks, the mean left in."""
     net, inputs = case.build(), case.picture()
 
     def run() -> Tensor:
@@ -83,6 +74,24 @@ def rise_loop(case: Case, chunk: int) -> Run:
         return total / N_MASKS / 0.5
 
     return run
+
+
+def centred(run: Run) -> Tensor:
+    """Without its mean, which says nothing about any place."""
+    values = run().flatten(-2)
+    return (values - values.mean(-1, keepdim=True)).reshape(1, -1)
+
+
+def many_masks(case: Case) -> Run:
+    """A map that hardly holds noise."""
+    run = ours("RISE", baseline=ZEROS, n_masks=MANY, cells=CELLS, seed=999)(case)
+    return lambda: centred(run)
+
+
+def search_loop(case: Case) -> Run:
+    """What a search of so many iterations must do at least: a gradient each, one after the other."""
+    net, inputs = case.build(), case.picture()
+    return lambda: [gradient(net, inputs, case.target) for _ in range(N_ITERATIONS)]
 
 
 def plain_masks(count: int, side: int) -> Tensor:

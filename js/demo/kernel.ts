@@ -2,6 +2,7 @@
  * A notebook model and a kernel in one, without Python: traits, messages, a streaming job for each panel
  * with newest-wins and cancel. It counts what the page sends, so that a test can say "nothing".
  */
+import { progressed } from "../lib/format.js";
 import {
   DEFAULTS,
   IDLE,
@@ -14,7 +15,7 @@ import {
 } from "../lib/wire.js";
 import { makeGradients, makePredictions } from "./extras.js";
 import { type Asked, FakeModel } from "./model.js";
-import { FINAL, INFO, makeResult, type Picture } from "./results.js";
+import { adaptive, FINAL, INFO, makeResult, type Picture } from "./results.js";
 
 export interface KernelOptions {
   pictures: Picture[];
@@ -46,7 +47,9 @@ interface Job {
   asked: string;
   job: number;
   timer: number;
+  /** The most there may be, and after how many it is done. */
   steps: number;
+  end: number;
   last: Result | null;
   state: State;
 }
@@ -127,7 +130,18 @@ export class FakeKernel extends FakeModel {
       const old = before[panel];
       if (old?.asked === asked) return old;
       clearTimeout(old?.timer);
-      const job = { panel, model, question, asked, job: 0, timer: 0, steps: 0, last: null, state: IDLE };
+      const job = {
+        panel,
+        model,
+        question,
+        asked,
+        job: 0,
+        timer: 0,
+        steps: 0,
+        end: 0,
+        last: null,
+        state: IDLE,
+      };
       this.#compute(job, Number(question.n_steps));
       return job;
     });
@@ -138,6 +152,7 @@ export class FakeKernel extends FakeModel {
     clearTimeout(job.timer);
     job.job = ++this.#numbers;
     job.steps = steps;
+    job.end = adaptive(job.question) ? Math.ceil(0.7 * steps) : steps;
     const script = [1, 4, 8, 12, 16, 20, 24, 28, FINAL];
     const { stop, fail, pace } = this.#options;
     this.#setState(job, "running", 0);
@@ -146,7 +161,7 @@ export class FakeKernel extends FakeModel {
       return;
     }
     const tick = (at: number) => {
-      const done = Math.round((steps * script[at]) / FINAL);
+      const done = Math.round((job.end * script[at]) / FINAL);
       const stage = at === 0 ? "preview" : at === script.length - 1 ? "final" : "partial";
       this.#result(job, stage, done);
       this.#setState(job, stage === "final" ? "done" : "running", done);
@@ -178,16 +193,17 @@ export class FakeKernel extends FakeModel {
     this.message({ event: "state", state: job.state });
   }
 
-  #newState({ steps, panel, job }: Job, phase: State["phase"], done: number): State {
+  #newState({ steps, end, panel, job }: Job, phase: State["phase"], done: number): State {
+    const at_most = end < steps;
     const text = {
       idle: "Ready",
-      running: `Integrating: ${done} of ${steps}`,
+      running: `Integrating: ${progressed({ done, total: steps, at_most })}`,
       done: `Done in ${(0.02 * steps + 0.031).toFixed(1)} s`,
       error: "The model raised",
       cancelled: "Cancelled",
     };
     const eta = phase === "running" ? ((steps - done) * this.#options.pace) / 4000 : null;
-    return { panel, phase, job, done, total: steps, text: text[phase], eta, error: null };
+    return { panel, phase, job, done, total: steps, text: text[phase], eta, error: null, at_most };
   }
 
   #setState(job: Job, phase: State["phase"], done: number): void {
@@ -197,7 +213,7 @@ export class FakeKernel extends FakeModel {
 
   #result(job: Job, stage: Result["stage"], done: number): void {
     const { pictures, labels, zero } = this.#options;
-    const { question, panel, model, steps } = job;
+    const { question, panel, model, end: steps } = job;
     const picture = pictures[question.index % pictures.length];
     job.last = makeResult(
       { picture, labels, zero, question, panel, model, stage, done, steps, job: job.job },

@@ -46,7 +46,7 @@ const method = (key: string, title: string, summary: string, more: Partial<Metho
   ...more,
 });
 
-const RULES = ["midpoint", "right", "trapezoid", "gauss_legendre"];
+const RULES = ["midpoint", "right", "trapezoid", "gauss_legendre", "adaptive"];
 const LUTS = {
   diverging: divergingLut(),
   purple_green: lutOf([
@@ -94,10 +94,11 @@ export const INFO: {
           uses_baseline: true,
           uses_steps: true,
           controls: [
-            control("rule", "choice", "Rule", { choices: RULES, default: "midpoint" }),
+            control("rule", "choice", "Rule", { choices: RULES, default: "adaptive" }),
             control("tolerance", "float", "Tolerance", {
               ...{ min: 0.005, max: 0.5, step: 0.005, default: 0.05, log: true },
-              when: ["rule", "trapezoid"],
+              when: ["rule", "adaptive"],
+              stops: true,
             }),
           ],
           card: {
@@ -157,6 +158,11 @@ export const INFO: {
     ],
   },
 };
+
+/** The adaptive rule, as it is where nobody chose another: done before its steps are used up. */
+export function adaptive({ method, params }: Question): boolean {
+  return method === "integrated_gradients" && (params.rule ?? "adaptive") === "adaptive";
+}
 
 export interface Request {
   picture: Picture;
@@ -223,7 +229,8 @@ export function makeResult(request: Request, put: Put): Result {
             sum,
             delta: sum - (score - start),
             share,
-            map_change: zero ? null : 0.7 / done,
+            map_change: zero || adaptive(question) ? null : 0.7 / done,
+            map_error: !zero && adaptive(question) && stage === "final" ? 0.9 / done : null,
           }
         : null,
     coverage: info.family === "Rules" ? { ruled: 16, gaps: { gelu: 2, softmax: 1 } } : null,

@@ -1,6 +1,6 @@
 /** The call that makes this view again, as a person would type it. `tests/wire/code.json` holds both languages to it. */
 import { equal } from "./history.js";
-import { DEFAULTS, type Traits } from "./wire.js";
+import { DEFAULTS, type MethodInfo, type Traits } from "./wire.js";
 
 /** Where formatters of Python break lines. */
 const WIDTH = 88;
@@ -17,15 +17,60 @@ const TAKEN = new Set(
   ).split(" "),
 );
 
+/** What code needs to know of methods that other sessions may never have heard of. */
+type Known = Pick<MethodInfo, "key" | "code" | "before" | "controls" | "uses_steps" | "uses_baseline">;
+type Plain = { [name: string]: unknown };
+
+/** A method that is made where it is used: its key is known in this session only. */
+class Made {
+  constructor(
+    readonly text: string,
+    readonly before: readonly string[],
+  ) {}
+}
+
 /** A piece of code: a word, or brackets around pieces that may stand on lines of their own. */
 type Piece = string | { open: string; items: [lead: string, piece: Piece][]; close: string };
 
-export function codeOf(traits: Partial<Traits>, { models }: { models: number }): string {
+export function codeOf(
+  traits: Partial<Traits>,
+  { models, methods = [] }: { models: number; methods?: readonly Known[] },
+): string {
   const usual: Traits = { ...DEFAULTS, compare: otherModels(models) };
-  const names = Object.keys(usual) as (keyof Traits)[];
-  const changed = names.filter((name) => traits[name] !== undefined && !equal(traits[name], usual[name]));
-  const chosen = changed.map((name) => [name, traits[name]] as const);
-  return callOf("SaliencyExplorer", [modelNames(models), "images"], chosen);
+  const lead: Traits = { ...usual, ...traits };
+  const variables = modelNames(models);
+  const made = (question: Plain): Plain => {
+    const of = methods.find(({ key }) => key === question.method);
+    if (!of?.code && !of?.before?.length) return question;
+    const text = of.code?.replaceAll("{model}", variables[Number(question.model ?? 0)]) || quoted(of.key);
+    return { ...question, method: new Made(text, of.before ?? []), ...saidWith(of, question, lead) };
+  };
+  const own = saidWith(
+    methods.find(({ key }) => key === traits.method),
+    traits,
+    lead,
+  );
+  const state = made(traits);
+  if (traits.compare) state.compare = traits.compare.map((entry) => made({ ...entry }));
+  const names = (Object.keys(usual) as (keyof Traits)[]).filter(
+    (name) => name in own || (state[name] !== undefined && !equal(state[name], usual[name])),
+  );
+  const chosen = names.map((name) => [name, state[name]] as const);
+  const shown = models <= 1 ? variables[0] : `[${variables.join(", ")}]`;
+  return callOf("SaliencyExplorer", [shown, "images"], chosen);
+}
+
+/** What has to be said beside a method that is an object, for the object brings values of its own. */
+function saidWith(of: Known | undefined, question: Plain, lead: Traits): Plain {
+  if (!of?.code) return {};
+  const own = of.controls.filter(({ name }) => name !== "layer");
+  const params = own.map((control) => [control.name, control.default]);
+  const said: Plain = {};
+  if (params.length) said.params = { ...Object.fromEntries(params), ...(question.params as object) };
+  if (of.uses_steps) said.n_steps = question.n_steps ?? lead.n_steps;
+  if (of.uses_baseline) said.baseline = question.baseline ?? lead.baseline;
+  if (own.length < of.controls.length) said.layer = "layer" in question ? question.layer : lead.layer;
+  return said;
 }
 
 /** A call with its arguments, a line each where they do not fit into one. */
@@ -43,7 +88,9 @@ export function callOf(
     ],
     close: ")",
   };
-  return [...notes, ...layOut(call, "", "", "")].join("\n");
+  // Imports, then comments.
+  const first = [...notes].sort((a, b) => Number(a.startsWith("#")) - Number(b.startsWith("#")));
+  return [...first, ...layOut(call, "", "", "")].join("\n");
 }
 
 /** Several models start side by side. */
@@ -51,9 +98,9 @@ function otherModels(models: number): Traits["compare"] {
   return Array.from({ length: models - 1 }, (_, i) => ({ model: i + 1 }));
 }
 
-function modelNames(models: number): string {
-  if (models <= 1) return "model";
-  return `[${Array.from({ length: models }, (_, i) => `model_${LETTERS[i]}`).join(", ")}]`;
+function modelNames(models: number): string[] {
+  if (models <= 1) return ["model"];
+  return Array.from({ length: models }, (_, i) => `model_${LETTERS[i]}`);
 }
 
 function pieceOf(value: unknown, notes: Set<string>): Piece {
@@ -61,6 +108,10 @@ function pieceOf(value: unknown, notes: Set<string>): Piece {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "number") return numberOf(value);
   if (typeof value === "string") return quoted(value);
+  if (value instanceof Made) {
+    for (const line of value.before) notes.add(line);
+    return value.text;
+  }
   if (Array.isArray(value))
     return { open: "[", items: value.map((item) => ["", pieceOf(item, notes)]), close: "]" };
   const stand = standIn(value as Record<string, unknown>, notes);

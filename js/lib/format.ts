@@ -1,5 +1,7 @@
 /** Numbers as a reader wants them: a true minus sign, few digits, a hard space before the unit. */
 
+import type { State } from "./wire.js";
+
 const MINUS = "\u2212";
 const SPACE = "\u00a0";
 
@@ -39,6 +41,11 @@ export function probability(p: number): string {
 
 export function withUnit(text: string, unit: string): string {
   return unit ? `${text}${SPACE}${unit}` : text;
+}
+
+/** How far a job is, of which it may be known only that it takes no more. */
+export function progressed({ done, total, at_most }: Pick<State, "done" | "total" | "at_most">): string {
+  return `${done} of ${at_most ? "at most " : ""}${total}`;
 }
 
 export function seconds(value: number): string {

@@ -27,12 +27,18 @@ export function covered({ coverage }: Result): string {
   return `for ${coverage.ruled} ${coverage.ruled === 1 ? "operation" : "operations"}${rest}`;
 }
 
+/** How much was computed, in words; empty where nobody counted. */
+export function counted({ steps, path, completeness, stage }: Result): string {
+  if (!steps || stage === "preview") return "";
+  if (completeness?.map_error == null) return String(steps);
+  return `${path ? "" : "up to "}${steps} gradients${path ? "" : " on each path"}`;
+}
+
 /** Whether more steps would still change the map; empty where that was not measured. */
 export function converged(result: Result): string {
   const error = result.completeness?.map_error;
   if (error !== null && error !== undefined) {
-    const nodes = result.path ? ` by ${result.path.total_nodes} gradients` : "";
-    return `The map's own error is estimated${nodes} at ${percent(error)}.`;
+    return `The map's own error is about ${percent(error)}, after ${counted(result)}.`;
   }
   const change = result.completeness?.map_change;
   if (change === null || change === undefined) return "";

@@ -134,6 +134,8 @@ export interface Control {
   log?: boolean;
   /** Name and value of another control without which this one has no effect. */
   when?: [name: string, value: string] | null;
+  /** A value above zero ends the work when the map is that good. */
+  stops?: boolean;
 }
 
 export interface MethodInfo {
@@ -147,6 +149,9 @@ export interface MethodInfo {
   uses_steps: boolean;
   summary: string;
   card?: Card | null;
+  /** Python source that makes it where its key is not known, "{model}" being the model; and the lines before. */
+  code?: string;
+  before?: string[];
 }
 
 /** What a reader of a method's maps should know. */
@@ -220,6 +225,8 @@ export interface State {
   text: string;
   eta: number | null;
   error: null | { type: string; argument: string; message: string };
+  /** It may be done before `total`. */
+  at_most?: boolean;
 }
 
 export const IDLE: Readonly<State> = {
@@ -290,6 +297,8 @@ export interface Result {
   seconds: number;
   can_refine: boolean;
   steps: number | null;
+  /** What `steps` counts: steps, samples, masks, coalitions. */
+  work?: string;
   layer: string | null;
   /** In words; absent for methods that start nowhere. */
   baseline?: string | null;

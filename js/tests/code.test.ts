@@ -2,25 +2,29 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { codeOf } from "../lib/code.js";
-import { DEFAULTS, type Traits } from "../lib/wire.js";
+import { DEFAULTS, type MethodInfo, type Traits } from "../lib/wire.js";
 
 interface Case {
   name: string;
   traits: Partial<Traits>;
   models: number;
+  methods?: MethodInfo[];
   code: string;
 }
 
 const CASES = JSON.parse(readFileSync("tests/wire/code.json", "utf8")) as Case[];
 
 describe("copy as code", () => {
-  test.each(CASES.map((one) => [one.name, one] as const))("%s", (_name, { traits, models, code }) => {
-    expect(codeOf(traits, { models })).toBe(code);
-  });
+  test.each(CASES.map((one) => [one.name, one] as const))(
+    "%s",
+    (_name, { traits, models, methods, code }) => {
+      expect(codeOf(traits, { models, methods })).toBe(code);
+    },
+  );
 
   test("the whole state gives what its changes give", () => {
-    for (const { traits, models, code } of CASES.filter((one) => one.models === 1))
-      expect(codeOf({ ...DEFAULTS, ...traits }, { models })).toBe(code);
+    for (const { traits, models, methods, code } of CASES.filter((one) => one.models === 1))
+      expect(codeOf({ ...DEFAULTS, ...traits }, { models, methods })).toBe(code);
   });
 
   test("the cases know every trait", () => {

@@ -178,9 +178,11 @@ describe("what is shown", () => {
   test("a control without effect is not there", async () => {
     const { kernel, get } = await open({ traits: { params: { rule: "midpoint" } } });
     expect(get("param-tolerance")).toBeNull();
-    kernel.set("params", { rule: "trapezoid" });
+    expect(get("steps").getAttribute("aria-label")).toBe("Steps");
+    kernel.set("params", { rule: "adaptive" });
     await frame();
-    expect(get("param-tolerance").getAttribute("aria-valuetext")).toBe("0.0500");
+    expect(get("steps").getAttribute("aria-label")).toBe("Steps at most");
+    expect(get("param-tolerance").getAttribute("aria-valuetext")).toBe("5\u00a0%");
   });
 
   test("methods stand under the headings of their families", async () => {

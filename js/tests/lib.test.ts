@@ -150,9 +150,9 @@ describe("the sentence", () => {
 
   test("tells an adaptive method's own estimate, and of how many gradients it is", () => {
     const c = { change: 1, sum: 1, delta: 0, share: 1, map_change: null, map_error: 0.021 };
-    const made = result(c);
-    made.path!.total_nodes = 25;
-    expect(converged(made)).toBe("The map's own error is estimated by 25 gradients at 2.1\u00a0%.");
+    expect(converged(result(c, 25))).toBe("The map's own error is about 2.1\u00a0%, after 25 gradients.");
+    const several = { ...result(c, 25), path: null };
+    expect(converged(several)).toContain("after up to 25 gradients on each path.");
   });
 
   test("gives no share where none is defined", () => {

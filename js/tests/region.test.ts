@@ -203,7 +203,7 @@ describe("the numbers", () => {
     expect(Number(get("region-area").dataset.value)).toBe(1);
     expect(Number(get("region-density").dataset.value)).toBe(1);
     expect(get("region-sum").textContent).toContain("+11.4\u00a0logit");
-    expect(Number(get("region-share").dataset.value)).toBeCloseTo(1 - 0.45 / 32, 2);
+    expect(Number(get("region-share").dataset.value)).toBeCloseTo(1 - 0.45 / 23, 2);
   });
 
   test("follow alpha without a message", async () => {

@@ -150,7 +150,8 @@ describe("the card", () => {
       "It fails",
       "arXiv:1703.01365",
       "Steps",
-      "32",
+      "23 gradients",
+      "Map error",
       "Gap",
     ])
       expect(text).toContain(words);

@@ -1,6 +1,6 @@
 /** The bottom line of an explorer: what is going on, how far it is, and the way to stop it. And its error box. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { seconds } from "../lib/format.js";
+import { progressed, seconds } from "../lib/format.js";
 import { type ReadonlySignal, react, signal } from "../lib/lifetime.js";
 import type { State } from "../lib/wire.js";
 import { button, progress } from "./parts.js";
@@ -32,11 +32,12 @@ export interface StatusMore {
 }
 
 export function statusLine<Box extends string>(
-  { phase, text, done, total, eta }: Omit<State, "panel">,
+  state: Omit<State, "panel">,
   shell: Shell<Box>,
   elapsed: number,
   { where = "", told, onCancel, onRun }: StatusMore,
 ): TemplateResult {
+  const { phase, text, done, total } = state;
   const running = phase === "running";
   const stopped = phase === "cancelled" || phase === "error";
   const label = where + (told ?? (text.replace(COUNT, "") || PHASES[phase]));
@@ -48,12 +49,12 @@ export function statusLine<Box extends string>(
       <span class="notice" data-testid="notice">${shell.exporting.value ?? shell.said.value}</span>
       <span class="unseen">${shell.spoken.value}</span>
     </span>
-    <span class="time">${running ? timing(done, total, elapsed, eta) : nothing}</span>
+    <span class="time">${running ? timing(state, elapsed) : nothing}</span>
     ${button("Cancel", "cancel", onCancel, { hidden: !running })}
     ${button("Run again", "run", onRun ?? (() => {}), { hidden: !stopped || !onRun })}`;
 }
 
-const COUNT = /:? *\d+ of \d+$/;
+const COUNT = /:? *\d+ of (at most )?\d+$/;
 const PHASES = {
   idle: "Ready",
   running: "Computing",
@@ -62,10 +63,11 @@ const PHASES = {
   cancelled: "Cancelled",
 };
 
-function timing(done: number, total: number, elapsed: number, eta: number | null): string {
-  const parts = total ? [`${done} of ${total}`] : [];
+function timing(state: Omit<State, "panel">, elapsed: number): string {
+  const { total, eta, at_most } = state;
+  const parts = total ? [progressed(state)] : [];
   if (elapsed >= 0.5) parts.push(seconds(elapsed));
-  if (eta !== null && eta >= 1) parts.push(`about ${seconds(eta)} left`);
+  if (eta !== null && eta >= 1) parts.push(`${at_most ? "at most" : "about"} ${seconds(eta)} left`);
   return parts.join(" \u00b7 ");
 }
 

@@ -1,6 +1,7 @@
 """What many tests of the engines need."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from saliscope.attribution import IntegratedGradients, methods
+from saliscope.attribution.layered import Layered
 
 SMALL: dict[str, dict[str, Any]] = {
     "integrated_gradients": {"n_steps": 4},
@@ -44,6 +46,22 @@ def every_method() -> list[Any]:
     """Parameters for a test that every registered method must pass."""
     small = [pytest.param(made(**SMALL.get(key, {})), id=key) for key, made in methods().items()]
     return [*small, pytest.param(ADAPTIVE, id="adaptive")]
+
+
+def every_method_of_a_layer() -> list[Any]:
+    """The methods that explain by a layer's units as well, asked of the one batch norm of a network."""
+    little, made = {"n_steps": 2, "n_samples": 2}, []
+    for key, method in methods().items():
+        if issubclass(method, Layered):
+            own = {name: value for name, value in little.items() if hasattr(method, name)}
+            made.append(pytest.param(method(layer="features.norm", **own), id=key))
+    return made
+
+
+def there(method: Any, model: nn.Module) -> Any:
+    """The method at the same layer of a network that is written in another way."""
+    norm = next(name for name, part in model.named_modules() if isinstance(part, nn.BatchNorm2d))
+    return replace(method, layer=norm)
 
 
 class Affine(nn.Module):

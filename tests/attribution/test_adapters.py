@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from saliscope import LayerError, MethodError, ModelError, SaliencyExplorer, Target, TargetError, replay
-from saliscope.attribution import InputXGradient, Saliency, SmoothGrad, adapt, methods
+from saliscope.attribution import InputXGradient, IntegratedGradients, Saliency, SmoothGrad, adapt, methods
 from saliscope.attribution.adapters import adopt
 from saliscope.core.anytime import Cancelled, CancelToken
+from saliscope.sessions.menus import method_menu
 from tests.attribution.helpers import Counted, pictures
 from tests.attribution.variants import Layers, plain
 from tests.core.helpers import changed, fingerprint, unchecked
@@ -347,9 +348,35 @@ class TestInTheExplorer:
         again = adapt(captum.Saliency(two), title="Mine")
         assert adopt(again) == adopt(again) == "mine"
 
-    def test_what_is_no_such_object(self):
-        explorer = SaliencyExplorer(tiny(), photo())
-        text = "got a Saliency object; expected a method's key. Pass method='saliency', and what it takes as"
-        with pytest.raises(MethodError, match=re.escape(text)):
-            explorer.method = Saliency()
+    def test_two_that_were_made_otherwise_stand_side_by_side(self, captum):
+        model = tiny()
+        both = [captum.DeepLift(model), captum.DeepLift(model, multiply_by_inputs=False)]
+        explorer = SaliencyExplorer(model, photo(), method=both[0], compare=both)
+        assert explorer.wait(PATIENCE)
+        first, same, other = (one.values for one in explorer.attributions if one)
+        assert torch.equal(first, same)
+        assert not torch.equal(first, other)
+        explorer.close()
+
+    def test_the_baseline_that_is_chosen_counts(self, captum):
+        model = tiny().eval()
+        explorer = SaliencyExplorer(model, photo(), method=captum.DeepLift(model), baseline="white")
+        assert explorer.wait(PATIENCE)
+        result, made = explorer._panels.lead.result, explorer.attribution
+        assert result is not None
+        assert made is not None
+        assert result.baseline == "white"
+        white = IntegratedGradients("white").starts(explorer._panels.subjects[0].borrowed, made.inputs)[0]
+        expected = captum.DeepLift(model).attribute(made.inputs, white, target=made.target.indices)
+        torch.testing.assert_close(made.values, expected.detach())
+        info = {one.key: one for one in method_menu()}
+        assert info[explorer.method].uses_baseline
+        explorer.method = captum.Saliency(model)  # has none: there is no control for it either
+        assert not {one.key: one for one in method_menu()}[explorer.method].uses_baseline
+        explorer.method = adapt(captum.DeepLift(model), baselines=0)
+        assert explorer.wait(PATIENCE)
+        assert explorer._panels.lead.result.notes == (
+            "Its baselines are those that were given to adapt(...).",
+        )
+        assert not {one.key: one for one in method_menu()}[explorer.method].uses_baseline
         explorer.close()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import saliscope
 from saliscope import InputError, LayerError, MethodError, ModelError, Target, TargetError
-from saliscope.attribution import CAM, IntegratedGradients, Method, Saliency, methods
+from saliscope.attribution import CAM, GradCAM, IntegratedGradients, Method, Saliency, methods
 from saliscope.attribution.cam import LayerMaps
 from saliscope.attribution.registry import find_method
 from tests.attribution.helpers import (
@@ -154,6 +154,73 @@ def test_the_same_of_every_method(method, model):
         method.attribute(Applied(lambda y: y[:1], model), pictures(2), 0, chunk_size=2)
 
 
+def test_further_inputs_and_how_they_are_fixed():
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = plain(Layers())
+
+        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+            return self.model(x * mask)
+
+    class Fixed(nn.Module):
+        def __init__(self, model: nn.Module, *others: Tensor) -> None:
+            super().__init__()
+            self.model, self.others = model, others
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.model(x, *self.others)
+
+    way_out = (
+        "If it has further inputs, wrap it: an nn.Module that keeps the model and them, and whose forward"
+    )
+    with pytest.raises(ModelError, match=f"got TypeError from Two: .*'mask'; expected .* {way_out}"):
+        Saliency().attribute(Two(), pictures(1), 0)
+    made = Saliency().attribute(Fixed(Two(), torch.ones(())), pictures(1), 0).values
+    torch.testing.assert_close(made, Saliency().attribute(plain(Layers()), pictures(1), 0).values)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_forward_method_that_builds_no_graph(mode):
+    class Served(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = plain(Layers())
+
+        @mode()
+        def forward(self, x: Tensor) -> Tensor:
+            return self.model(x)
+
+    text = (
+        "got the score 'class 0', which does not depend on the input; .* as does torch.no_grad in the model's"
+    )
+    for method in (Saliency(), IntegratedGradients(n_steps=2)):
+        with pytest.raises(TargetError, match=text):
+            method.attribute(Served(), pictures(1), 0)
+
+
+def test_a_layer_that_is_gone():
+    """The name was right until the model was changed."""
+    model = plain(Layers())
+    names = [name for name, part in model.named_modules() if isinstance(part, nn.Conv2d)]
+    method = GradCAM(names[-1])
+    method.attribute(model, pictures(1), 0)
+    changed = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.LazyLinear(2)).double()
+    changed(pictures(1))
+    with pytest.raises(
+        LayerError, match=f"`layer`: got '{names[-1]}'; expected the name of one of the model's 3"
+    ):
+        method.attribute(changed, pictures(1), 0)
+
+
+def test_the_only_output_is_no_class():
+    model = Applied(lambda y: y[:, :1])
+    assert Saliency().attribute(model, pictures(2)).target.labels == ("the only output",) * 2
+    assert Saliency().attribute(saliscope.borrow(model, labels=["price"]), pictures(1), 0).target.labels == (
+        "price",
+    )
+
+
 def test_a_score_that_does_not_depend_on_the_input(method):
     """The layers are there, but the score comes from elsewhere."""
 
@@ -191,6 +258,7 @@ def test_a_score_that_overflows_in_half_precision():
 def test_half_precision_works_where_it_does_and_says_so(method):
     made = method.attribute(model_of(method, torch.float16), pictures(2), 1)
     assert made.values.any()
+    assert made.values.dtype == torch.float32
     assert "The model computed in float16: about 3 digits hold." in made.notes
 
 

@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 from saliscope import ModelError
 from saliscope.attribution import GradCAM, IntegratedGradients, Method, SmoothGrad, methods
-from tests.attribution.helpers import FORWARD_ONLY, every_method, pictures, relative
+from tests.attribution.helpers import (
+    FORWARD_ONLY,
+    every_method,
+    every_method_of_a_layer,
+    pictures,
+    relative,
+    there,
+)
 from tests.attribution.token_variants import model_of
 from tests.attribution.variants import Layers, plain
 from tests.core.helpers import changed, fingerprint, unchecked
@@ -165,6 +172,21 @@ def test_after_an_exception_in_the_backward_pass(method):
         return
     with stays_as_it_is(model), pytest.raises(ModelError, match="in the backward pass: no way back"):
         method.attribute(model, pictures(2), 1)
+
+
+@pytest.mark.parametrize("method", every_method_of_a_layer())
+def test_for_a_layer_too(method):
+    model, counter = model_of(method), FailsAt(-1, ValueError("broken"))
+    restless = Restless(model, counter)
+    method = there(method, restless)
+    before = fingerprint(restless)
+    for step in method.stream(restless, pictures(2), 1, chunk_size=1):
+        assert step.result.units is not None
+        assert changed(before, fingerprint(restless)) == []
+    for k in (1, counter.calls // 2, counter.calls):
+        restless = Restless(model_of(method), FailsAt(k, ValueError("broken")))
+        with stays_as_it_is(restless), pytest.raises(ModelError):
+            method.attribute(restless, pictures(2), 1, chunk_size=1)
 
 
 def test_after_a_wrong_layer_or_target():

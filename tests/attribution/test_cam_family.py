@@ -130,6 +130,12 @@ def test_cam_finds_a_rectifier_that_is_a_function(x):
         ),
         (lambda: Grid(Pooled()), Target(1, "probability"), TargetError, "got output='probability'; expected"),
         (lambda: Grid(Pooled()), lambda out: out[:, 1], TargetError, "got a function; expected the logit of"),
+        (
+            lambda: Grid(Pooled()),
+            Target(1, layer="inner.features.0"),
+            TargetError,
+            "got a layer's unit, the mean of channel 1 of inner.features.0; expected the logit of",
+        ),
         (lambda: nn.Sequential(Grid(Pooled()), nn.Softmax(1)), 1, LayerError, "Grad-CAM needs neither."),
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from saliscope import TargetError
 from saliscope import attribution as ours
 from tests.attribution.helpers import pictures, relative
 from tests.reference.cam import layer_of
@@ -101,3 +102,27 @@ def test_the_sign_of_their_eigen_cam_follows_the_numbering_of_the_channels(peer)
     assert signs == {1.0, -1.0}
     for one in made[1:]:
         assert relative(one, made[0]) < 1e-5
+
+
+def test_they_leave_the_model_in_evaluation_mode_and_wipe_its_gradients(peer):
+    model, x = network().train(), pictures(1, size=9).float()
+    model[0].weight.grad = torch.ones_like(model[0].weight)
+    ours.GradCAM("3").attribute(model, x, 1)
+    assert model.training
+    assert bool((model[0].weight.grad == 1).all())
+    theirs(peer, "GradCAM", model, model[3], x)
+    assert not model.training
+    wiped = model[0].weight.grad
+    assert wiped is None or not bool((wiped == 1).all())
+
+
+def test_a_wrong_class_is_lost_in_their_with_block(peer):
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    model, x, reached = network(), pictures(1, size=9).float(), False
+    with peer.GradCAM(model, [model[3]]) as cam:
+        cam(x, [ClassifierOutputTarget(99)])
+        reached = True
+    assert not reached
+    with pytest.raises(TargetError, match="got 99; expected an index from 0 to 2"):
+        ours.GradCAM("3").attribute(model, x, 99)

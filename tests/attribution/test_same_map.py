@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from saliscope.attribution import Attribution, Method
-from tests.attribution.helpers import every_method, pictures, relative
+from tests.attribution.helpers import every_method, every_method_of_a_layer, pictures, relative, there
 from tests.attribution.token_variants import model_of, ways_of
 
 N_INPUTS = 3
@@ -173,3 +173,42 @@ def test_a_refined_map_too(method):
     together = refined(inputs(), TARGET, 5).values
     single = [refined(inputs()[i : i + 1], TARGET[i : i + 1], 3).values for i in range(N_INPUTS)]
     assert_same(torch.cat(single), together)
+
+
+@pytest.fixture(params=every_method_of_a_layer())
+def of_a_layer(request) -> Method:
+    return request.param
+
+
+def test_of_a_layer_however_it_is_written(of_a_layer):
+    for way in ways_of(of_a_layer).values():
+        model = way()
+        made = there(of_a_layer, model).attribute(model, inputs()[:1], TARGET[0])
+        assert_same(made.units, layer_reference(of_a_layer)[:1])
+
+
+def test_of_a_layer_in_other_chunks_and_other_company(of_a_layer):
+    model, expected = model_of(of_a_layer), layer_reference(of_a_layer)
+    turned = of_a_layer.attribute(model, inputs().flip(0), TARGET[::-1], chunk_size=2)
+    assert_same(turned.units.flip(0), expected)
+    assert_same(of_a_layer.attribute(model, inputs()[1:2], TARGET[1]).units, expected[1:2])
+
+
+def test_of_a_layer_in_other_modes(of_a_layer):
+    model = model_of(of_a_layer).train().requires_grad_(False).to(memory_format=torch.channels_last)
+    for part in model.modules():
+        part.register_forward_hook(lambda *_: None)
+    with torch.no_grad():
+        made = of_a_layer.attribute(model, inputs(), TARGET)
+    assert_same(made.units, layer_reference(of_a_layer))
+    assert not made.units.requires_grad
+    assert all(part.training for part in model.modules())
+    half = of_a_layer.attribute(model_of(of_a_layer, torch.bfloat16), inputs(), TARGET)
+    assert_same(half.units, layer_reference(of_a_layer), 0.1)
+
+
+@cache
+def layer_reference(method: Method) -> Tensor:
+    units = method.attribute(model_of(method), inputs(), TARGET, chunk_size=N_INPUTS).units
+    assert units is not None
+    return units

@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from saliscope import InputError, MethodError
-from saliscope.attribution import LIME, KernelSHAP, superpixels
+from saliscope.attribution import LIME, KernelSHAP, superpixels, surrogate
 from saliscope.attribution.base import Question
 from saliscope.attribution.baselines import as_baselines
 from saliscope.attribution.superpixels import Superpixels
@@ -259,6 +259,20 @@ class TestShapley:
         assert made.standard_error is None
         assert torch.isfinite(made.values).all()
         assert made.convergence_delta.abs().max() < 1e-12
+
+    def test_partial_answers_of_many_superpixels_leave_out_the_error_only(self, model, x, monkeypatch):
+        method = KernelSHAP("white", segments=grid(6), n_samples=80, sampling="sampled")
+        whole = [step.result for step in method.stream(model, x, 1, chunk_size=40)]
+        monkeypatch.setattr(surrogate, "_MOST_COPIED", 5)
+        light = [step.result for step in method.stream(model, x, 1, chunk_size=40)]
+        for a, b in zip(light, whole, strict=True):
+            torch.testing.assert_close(a.values, b.values)
+        assert [one.standard_error is None for one in light] == [True] * (len(light) - 1) + [False]
+        assert any(one.standard_error is not None for one in whole[:-1])
+
+    def test_it_counts_the_coalitions_that_it_asked_about(self, model, x):
+        for method, n in ((KernelSHAP(segments=grid(5)), 30), (LIME(segments=grid(5), n_samples=40), 40)):
+            assert method.attribute(model, x, 1).sample_counts.tolist() == [n] * len(x)
 
     def test_a_superpixel_that_is_like_the_baseline_gets_nothing(self, model, x):
         painted = torch.where(grid(6) == 2, 1.0, x)

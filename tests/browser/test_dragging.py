@@ -95,7 +95,7 @@ def test_a_baseline_is_recomputed_while_the_hand_moves_and_the_newest_wins(
     explorer.is_true()
     notebook.execute(
         f"baseline = sp.baselines.{kind.capitalize()}({knob}={sent[-1]!r})\n"
-        "ig = sp.attribution.IntegratedGradients(baseline=baseline)\n"
+        "ig = sp.attribution.IntegratedGradients(baseline=baseline, rule='adaptive')\n"
         "direct = ig.attribute(model, scenes.inputs()[:1])\n"
         "torch.testing.assert_close(explorer.attribution.values, direct.values)"
     )

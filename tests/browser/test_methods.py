@@ -17,8 +17,8 @@ FOR_TRANSFORMERS = {"attention", "attention_rollout", "gradient_rollout"}
 
 def controls_of(method) -> set[str]:
     """What the page has to offer for a method, by the names of its parts."""
-    # None of them has its effect with what the method brings along.
-    shown = [control for control in method.controls if control.when is None]
+    usual = {control.name: control.default for control in method.controls}
+    shown = [one for one in method.controls if one.when is None or usual[one.when[0]] == one.when[1]]
     own = {"layer" if control.kind == "layer" else f"param-{control.name}" for control in shown}
     path = {"alpha", "curves"} if method.path else set()
     start = {"baseline-black"} if method.uses_baseline else set()
@@ -106,13 +106,27 @@ def test_other_steps_and_refinement(explorer):
     sentence = explorer.part("sentence")
     explained = re.compile(r"The attributions (explain|add up to) [\d.]+\s% of the change in score")
     expect(sentence).to_contain_text(explained)
-    expect(sentence).to_contain_text(f"to {steps} steps")
+    gradients = explorer.get("attribution.path.nodes.numel()")
+    assert gradients <= steps
+    expect(sentence).to_contain_text(
+        re.compile(rf"own error is about [\d.]+\s%, after {gradients} gradients")
+    )
     explorer.part("refine").click()
     explorer.until(lambda: explorer.get("n_steps") >= 2 * steps, "twice the steps")
     assert explorer.answer() > job
-    refined = explorer.get("attribution.method.n_steps")
-    assert explorer.get("n_steps") == refined
-    expect(sentence).to_contain_text(f"to {refined} steps")
+    assert explorer.get("n_steps") == explorer.get("attribution.method.n_steps")
+    gradients = explorer.get("attribution.path.nodes.numel()")
+    expect(sentence).to_contain_text(f"after {gradients} gradients")
+    explorer.is_true()
+
+
+def test_a_fixed_rule_is_a_choice(explorer):
+    explorer.part("param-rule").select_option("midpoint")
+    explorer.becomes("params", {"rule": "midpoint", "tolerance": 0.05})
+    explorer.answer()
+    expect(explorer.part("param-tolerance")).to_have_count(0)
+    expect(explorer.root.get_by_label("Steps", exact=True)).to_be_visible()
+    expect(explorer.part("sentence")).to_contain_text("From 16 to 32 steps the map changed")
     explorer.is_true()
 
 

@@ -90,7 +90,7 @@ def test_a_layer_that_cannot_be_used_is_explained(explorer):
 
 
 def test_a_number_out_of_range_is_taken_to_its_end(explorer):
-    steps = explorer.root.get_by_label("Steps, value")
+    steps = explorer.root.get_by_label("Steps at most, value")
     steps.fill("99999")
     steps.press("Enter")
     explorer.becomes("n_steps", 1024)

@@ -1,13 +1,25 @@
 """Chunks: every row once, in order, whatever the size; measured when "auto", halved when memory runs out."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from saliscope import MethodError, OutOfMemoryError
-from saliscope.attribution import GradCAM, IntegratedGradients, Saliency, SmoothGrad
+from saliscope.attribution import RISE, GradCAM, IntegratedGradients, Saliency, SmoothGrad
 from saliscope.core import batching
-from saliscope.core.batching import FIRST_CHUNK, _fitting, _Meter, chunks, is_out_of_memory, mixes_rows
+from saliscope.core.batching import (
+    FIRST_CHUNK,
+    _fitting,
+    _Meter,
+    chunks,
+    is_out_of_memory,
+    measuring,
+    mixes_rows,
+)
 from tests.attribution.helpers import Counted, pictures, relative
 from tests.attribution.variants import Layers, plain
 from tests.core.helpers import unchecked
@@ -81,9 +93,9 @@ def test_auto_never_goes_below_one_row_nor_above_its_cap():
 
 
 @pytest.mark.parametrize(
-    ("megabytes", "rows"), [(1, 64), (2, 48), (20, 4), (33, 3), (100, 3), (150, 2), (500, 1)]
+    ("megabytes", "rows"), [(1, 64), (2, 32), (10, 6), (20, 6), (64, 6), (85, 4), (150, 2), (500, 1)]
 )
-def test_many_small_rows_three_large_ones_or_one_that_is_huge(megabytes, rows):
+def test_many_small_rows_a_few_large_ones_or_one_that_is_huge(megabytes, rows):
     meter = _Meter(nn.Identity())
     meter.largest, meter.total = 3 * 2**10, 3 * megabytes * 2**20
     assert _fitting(meter, 3, torch.device("cpu")) == rows
@@ -217,3 +229,48 @@ def test_not_even_one_row(method):
     text = "`inputs`: got one row that needs more memory than there is; expected a row that fits. Use a"
     with pytest.raises(OutOfMemoryError, match=text):
         method.attribute(Narrow(0, MEMORY[0]), pictures(4), 0)
+
+
+def test_a_graph_is_built_only_where_it_is_measured():
+    """A method without gradients shows the meter a graph once, and never again: it costs time and memory."""
+    built = []
+    model = plain(Layers())
+    model.register_forward_hook(lambda _module, _inputs, output: built.append(output.requires_grad))
+    for _ in range(2):
+        RISE(n_masks=20).attribute(model, pictures(1), 0)
+    assert built.count(True) == 1
+
+
+def test_the_meter_is_off_after_an_error():
+    def fail(start: int, stop: int) -> None:
+        assert measuring()
+        raise ValueError("no rows")
+
+    with pytest.raises(ValueError, match="no rows"):
+        sizes(fail, 4, nn.Identity())
+    assert not measuring()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc")
+def test_chunks_do_not_fault_in_their_memory_anew():
+    """In a process of its own: which blocks are kept depends on all that was ever freed."""
+    code = """
+import resource, torch
+from torch import nn
+from saliscope.core.batching import chunks
+
+def work(start, stop):
+    return sum(block.sum() for block in [torch.zeros(2**21) for _ in range(5)])  # of 8 MB each
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+for _ in chunks(work, 2, 1, nn.Identity(), torch.zeros(1, 1)):
+    pass
+before = faults()
+for _ in chunks(work, 20, 1, nn.Identity(), torch.zeros(1, 1)):
+    pass
+print(faults() - before)
+"""
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(made.stdout) < 20 * 2048  # the pages of one block, for each chunk

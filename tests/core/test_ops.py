@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.overrides import _get_current_function_mode_stack
 
-from saliscope.core.op_names import MOVES, opened, spelling
+from saliscope.core.op_names import CHOICE, MOVES, opened, spelling
 from saliscope.core.op_parts import PARTS
 from saliscope.core.ops import Call, Rewriter, in_parts, own_gradient
 from tests.core.helpers import changed, fingerprint, unchecked
@@ -84,7 +84,7 @@ SPELLINGS = {
     "maximum": [lambda x: torch.maximum(x, x * 2), lambda x: torch.max(x, x * 2)],
     "max": [lambda x: x.max(1)[0], lambda x: torch.max(x)],
     "linear": [nn.Linear(4, 2), lambda x: F.linear(x, weight=torch.ones(2, 4).double())],
-    "switch": [lambda x: x * (x > 0), lambda x: torch.where(x > 0, x, 0), lambda x: x * x.sign().clamp(0)],
+    CHOICE: [lambda x: x * (x > 0), lambda x: torch.where(x > 0, x, 0), lambda x: x * x.sign().clamp(0)],
     "cat": [lambda x: torch.cat([x, x]), lambda x: torch.concat([x, x])],
 }  # fmt: skip
 

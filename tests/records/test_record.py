@@ -57,6 +57,7 @@ def test_what_a_record_says():
             "n_steps": 3,
             "rule": "midpoint",
             "tolerance": 0.05,
+            "layer": None,
         },
     }
     assert record.target == {
@@ -65,6 +66,8 @@ def test_what_a_record_says():
         "against": [0, 0],
         "function": None,
         "labels": ["b over a", "<d> over a"],
+        "layer": None,
+        "unit": None,
     }
     assert record.inputs == {"hash": tensor_hash(x), "dtype": "float64", "shape": [2, 2, 6, 6]}
     assert record.score == made.score.tolist()

@@ -1,6 +1,7 @@
 """What a record only names, a replay has to be given: functions, tensors, own methods."""
 
 import copy
+import json
 import re
 
 import pytest
@@ -11,6 +12,7 @@ import saliscope
 from saliscope import Record, RecordError, Target, TargetError, replay
 from saliscope.attribution import GradCAM, IntegratedGradients, Saliency, SmoothGrad, registry
 from saliscope.attribution.baselines import Custom, Mean, Painted
+from saliscope.records.record import _digest
 from tests.records.tools import inputs, model, recorded
 
 
@@ -60,6 +62,32 @@ class TestTargets:
         again = replay(record, model(), inputs(), target=2)
         assert again.differences[0] == "target: 'class 2' here, 'spread' when it was recorded"
 
+    @pytest.mark.parametrize("unit", [1, (1, 2, 3)])
+    def test_a_unit_of_a_layer_is_asked_again(self, unit, tmp_path):
+        net, x = model(GradCAM()), inputs(2)
+        made = Saliency().attribute(net, x, Target(unit, layer="features.first"))
+        record = Record.of(made, net)
+        kept = {"function": None, "layer": "features.first", "unit": [*(unit if unit != 1 else (1,))]}
+        assert kept.items() <= record.target.items()
+        saliscope.save(made, tmp_path / "a.safetensors", net)
+        for source in (record.to_json(), tmp_path / "a.safetensors"):
+            again = replay(source, net, x)
+            assert (again.verdict, again.differences) == ("identical", ())
+        again = replay(record, net, x, target=Target(0, layer="features.first"))
+        assert again.differences[0].startswith("target: 'mean of channel 0 of features.first' here, '")
+        refined = SmoothGrad(n_samples=2).attribute(net, x, saliscope.load(tmp_path / "a.safetensors").target)
+        assert refined.target.labels == made.target.labels
+
+    def test_a_function_of_a_layer_has_to_be_given(self):
+        def spread(activations):
+            return activations.std((1, 2, 3))
+
+        record = recorded(Saliency(), model(GradCAM()), target=Target(spread, layer="features.first"))
+        with pytest.raises(RecordError, match=r"function 'spread' of the layer 'features\.first'; expected"):
+            replay(record, model(GradCAM()), inputs())
+        again = replay(record.to_json(), model(GradCAM()), inputs(), target=spread)
+        assert (again.verdict, again.differences) == ("identical", ())
+
     def test_a_label_that_would_break_a_page(self):
         name = "<img src=x onerror=alert(1)>\u202e" + "x" * 10_000
         net = saliscope.borrow(model(), labels=[name] * 4)
@@ -96,6 +124,18 @@ class TestTensors:
         assert (
             replay(record.to_json(), model(), inputs(), baseline=(images, self.start)).verdict == "identical"
         )
+
+
+def test_a_parameter_that_came_later_has_its_default():
+    data = json.loads(recorded(SmoothGrad(IntegratedGradients(n_steps=2), n_samples=2)).to_json())
+    del data["target"]["layer"], data["target"]["unit"], data["digest"]
+    del data["method"]["params"]["target_error"], data["method"]["params"]["method"]["params"]["tolerance"]
+    data["digest"] = _digest(data)
+    again = replay(data, model(), inputs())
+    assert (again.verdict, again.differences) == ("identical", ())
+    assert again.record.target["layer"] is None
+    again = replay(data, model(), inputs(), method=SmoothGrad(IntegratedGradients(n_steps=3), n_samples=2))
+    assert again.differences == ("method: other values of method",)
 
 
 def test_a_whole_method_can_be_given():

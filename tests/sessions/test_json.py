@@ -44,6 +44,7 @@ CONTROL = {
     "step": (*NUMBER, NONE),
     "choices": ([str], NONE),
     "log": bool,
+    "stops": bool,
     "when": ([str], NONE),
 }
 INFO = {
@@ -58,6 +59,8 @@ INFO = {
             "uses_steps": bool,
             "controls": [CONTROL],
             "card": dict.fromkeys(("shows", "assumes", "costs", "fails", "reference"), str),
+            "code": str,
+            "before": [str],
         }
     ],
     "baselines": [{"kind": str, "title": str, "controls": [CONTROL]}],
@@ -75,6 +78,7 @@ STATE = {
     "total": int,
     "text": str,
     "eta": (float, NONE),
+    "at_most": bool,
     "error": ({"type": str, "argument": (str, NONE), "message": str}, NONE),
     "panel": int,
 }
@@ -124,6 +128,7 @@ RESULT = {
     "seconds": float,
     "can_refine": bool,
     "steps": (int, NONE),
+    "work": str,
     "layer": (str, NONE),
     "grid": ([int], NONE),
     "baseline": (str, NONE),

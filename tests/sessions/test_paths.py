@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from saliscope.attribution import BlurIG, GuidedIG, IntegratedGradients
+from saliscope.attribution import (
+    RISE,
+    BlurIG,
+    ExpectedGradients,
+    GradientSHAP,
+    GuidedIG,
+    IntegratedGradients,
+    KernelSHAP,
+    SmoothGrad,
+)
+from saliscope.attribution.baselines import Noise
 from saliscope.render import along
 from saliscope.sessions.answers import Request, _size
 from saliscope.sessions.menus import method_menu
@@ -17,8 +27,8 @@ CURVED = [BlurIG(3.0, 8), GuidedIG(n_steps=8)]
 
 def test_path_methods_are_those_that_scrub():
     scrubbed = {info.key for info in method_menu() if info.path}
-    assert scrubbed >= {"integrated_gradients", "blur_ig", "guided_ig"}
-    assert not scrubbed & {"saliency", "smooth_grad", "grad_cam"}
+    assert scrubbed >= {"integrated_gradients", "blur_ig", "guided_ig", "expected_gradients", "gradient_shap"}
+    assert not scrubbed & {"saliency", "smooth_grad", "grad_cam", "xrai"}
 
 
 def test_an_adaptive_path_is_scrubbed_on_its_nodes():
@@ -28,13 +38,60 @@ def test_an_adaptive_path_is_scrubbed_on_its_nodes():
     path = result.path
     assert path.alphas == tuple(whole.nodes.tolist())
     assert path.scores == tuple(whole.node_scores[:, 0].double().tolist())
-    assert path.total_nodes == len(whole.nodes) == result.steps + 1 < 41
+    assert path.total_nodes == len(whole.nodes) == result.steps < 40
     assert path.pictures is None
     np.testing.assert_allclose(path.sums, whole.cumulative[:, 0].sum((1, 2, 3)).numpy(), atol=1e-5)
     told = result.completeness
     assert (told.map_change, told.map_error) == (None, float(session.attribution.map_error[0]))
     _, gradients, _ = session.gradients()
     assert gradients.shape == (len(path.alphas), 8, 10)
+
+
+@pytest.mark.parametrize("cls", [ExpectedGradients, GradientSHAP])
+def test_a_sampled_path_is_scrubbed_on_the_means_of_its_samples(cls):
+    model = tiny()
+    session = Session(model, photo(0, (8, 10, 3)))
+    result = session.answer(cls(("black", "white"), n_samples=64), 1)
+    path, whole = result.path, session.attribution.path
+    assert (result.steps, result.work, result.baseline) == (64, "samples", "black, white")
+    assert 20 < path.total_nodes <= 32
+    assert path.alphas == (0.0, *whole.nodes.tolist(), 1.0)
+    np.testing.assert_allclose(session.array(path.stack)[-1], session.array(result.map), atol=2e-4)
+    assert path.sums[-1] == pytest.approx(result.completeness.sum, abs=1e-5)
+    with torch.no_grad():
+        ends = [model.eval()(torch.full((1, 3, 8, 10), level))[0, 1].item() for level in (0.0, 1.0)]
+    assert path.scores[0] == path.baseline_score == pytest.approx(np.mean(ends), abs=1e-6)
+    assert np.abs(session.array(path.baseline).astype(int) - 128).max() <= 1
+    _, gradients, _ = session.gradients()
+    assert gradients.shape == (len(path.alphas), 8, 10)
+
+
+def test_one_baseline_is_no_distribution():
+    told = [
+        "by sampling" in "".join(Session(tiny()).answer(method).notes)
+        for method in (
+            ExpectedGradients("black", 4),
+            ExpectedGradients(("black", "white"), 4),
+            ExpectedGradients(Noise(0.2), 4),
+            GradientSHAP("black", 4),
+        )
+    ]
+    assert told == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("method", "work"),
+    [
+        (KernelSHAP(segments=torch.arange(80).reshape(8, 10) // 20), (14, "coalitions")),
+        (RISE(n_masks=6), (6, "masks")),
+        (SmoothGrad(n_samples=40, target_error=0.9), (8, "samples")),
+        (IntegratedGradients(n_steps=4), (4, "steps")),
+    ],
+    ids=lambda one: getattr(one, "key", None),
+)
+def test_what_was_done_is_counted_by_its_name(method, work):
+    result = Session(tiny()).answer(method)
+    assert (result.steps, result.work) == work
 
 
 @pytest.mark.parametrize("method", CURVED, ids=lambda method: method.key)
@@ -68,7 +125,9 @@ def test_all_classes_are_asked_for_on_the_way_itself(method):
         np.testing.assert_allclose(told_row, row[list(told.indices)], atol=1e-6)
 
 
-@pytest.mark.parametrize("method", [*CURVED, IntegratedGradients("white", 4)], ids=lambda method: method.key)
+@pytest.mark.parametrize(
+    "method", [*CURVED, IntegratedGradients("white", 4), ExpectedGradients()], ids=lambda method: method.key
+)
 def test_the_preview_starts_where_the_path_does(method):
     model = tiny()
     subject = Subject(model, photo(0, (8, 10, 3)))
@@ -76,7 +135,7 @@ def test_the_preview_starts_where_the_path_does(method):
     made = subject.preview(request, subject.resolve(request))
     inputs = subject.inputs.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(model.eval()(inputs)[0, 1], inputs)
-    start = method.starts(subject.borrowed, subject.inputs)[0]
+    start = method.starts(subject.borrowed, subject.inputs).mean(0)
     torch.testing.assert_close(made.values, gradient * (subject.inputs - start))
 
 

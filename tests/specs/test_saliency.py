@@ -27,21 +27,21 @@ CONTROL = {"name": "sigma", "kind": "float", "label": "Blur", "default": 12.0, "
 
 # The page's side of these names is js/lib; a renamed field has to fail here.
 FIELDS = {
-    specs.Control: "name kind label min max step choices default log when",
-    specs.MethodInfo: "key title family path controls uses_baseline uses_steps summary card",
+    specs.Control: "name kind label min max step choices default log when stops",
+    specs.MethodInfo: "key title family path controls uses_baseline uses_steps summary card code before",
     specs.Card: "shows assumes costs fails reference",
     specs.BaselineInfo: "kind title controls",
     specs.Info: "methods baselines images outputs luts models version offline",
     specs.ModelInfo: "name device labels layers preprocessing",
     specs.Predictions: "job alphas indices labels p",
     specs.Failure: "type argument message",
-    specs.State: "panel phase job done total text eta error",
+    specs.State: "panel phase job done total text eta error at_most",
     specs.Probability: "index label p",
     specs.PathSpec: "stack alphas scores sums baseline baseline_score total_nodes pictures",
     specs.CoverageSpec: "ruled gaps",
     specs.Completeness: "change sum delta share map_change map_error",
     specs.Result: "job stage method title target target_label output score signed unit index picture map "
-    "limit probabilities path completeness coverage sampling_error notes seconds can_refine steps "
+    "limit probabilities path completeness coverage sampling_error notes seconds can_refine steps work "
     "layer grid baseline panel model",
 }
 
@@ -66,6 +66,7 @@ def test_a_small_result_has_every_field():
         "seconds": 0.0,
         "can_refine": False,
         "steps": None,
+        "work": "steps",
         "layer": None,
         "grid": None,
         "baseline": None,
@@ -124,6 +125,7 @@ def test_numpy_numbers_become_plain_ones():
         "eta": None,
         "error": None,
         "panel": 0,
+        "at_most": False,
     }
 
 
@@ -139,7 +141,7 @@ def test_info_and_errors():
         version="1",
     )
     made = sent(info)
-    unsaid = {"step": None, "choices": None, "log": False, "when": None}
+    unsaid = {"step": None, "choices": None, "log": False, "when": None, "stops": False}
     assert made["baselines"][0]["controls"] == [CONTROL | unsaid]
     assert made["methods"][0]["path"] is False
     assert made["luts"] == {"diverging": "e" * 32}

@@ -16,7 +16,8 @@ CASES = json.loads((Path(__file__).parent.parent / "wire" / "code.json").read_te
 
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
 def test_code_is_the_page_s(case: dict) -> None:
-    assert code_of(case["traits"], USUAL, case["models"]) == case["code"]
+    methods = {method["key"]: method for method in case.get("methods", ())}
+    assert code_of(case["traits"], USUAL, case["models"], methods) == case["code"]
 
 
 def test_code_makes_the_same_view() -> None:

@@ -107,7 +107,7 @@ class TestRequests:
         assert page.ask("refine")["status"] == "ok"
         explorer.ready()
         assert page.events("result")[-1]["steps"] == 8
-        assert (page.updates["n_steps"], page.updates["params"]) == (8, IG | {"rule": "trapezoid"})
+        assert (page.updates["n_steps"], page.updates["params"]) == (8, IG | {"tolerance": 0.025})
 
     def test_refine_without_something_to_refine(self, explorer, page):
         page.change(method="grad_cam")

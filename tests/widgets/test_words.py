@@ -78,7 +78,7 @@ def test_a_result_at_the_end_of_a_cell_is_one_line(explorer):
     explorer.wait(PATIENCE)
     assert repr(explorer.attribution) == (
         "Attribution(1×3×8×10, "
-        "IntegratedGradients(baseline=Black(), n_steps=4, rule='midpoint', tolerance=0.05), of c)"
+        "IntegratedGradients(baseline=Black(), n_steps=4, rule='adaptive', tolerance=0.05, layer=None), of c)"
     )
 
 

@@ -79,6 +79,6 @@ class Page:
         return whole
 
 
-IG = {"rule": "midpoint", "tolerance": 0.05}
+IG = {"rule": "adaptive", "tolerance": 0.05}
 NOISE = {"n_samples": 25, "noise_level": 0.15, "seed": 0, "target_error": 0.0}
 """What methods bring along."""

@@ -1,6 +1,6 @@
 /** Around a map: whose it is, what it is not, and what went wrong with it. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { explainedClass, number } from "../../lib/format.js";
+import { explainedClass, number, progressed } from "../../lib/format.js";
 import type { Result, State } from "../../lib/wire.js";
 import { icons } from "../../ui/icons.js";
 import type { MapSlot } from "./slots.js";
@@ -83,7 +83,7 @@ function caveat({ stage, job }: Result, state: State): string {
   if (state.job > job) return state.phase === "running" ? "computing" : "of the previous setting";
   if (stage === "final") return "";
   if (stage === "cancelled" || state.phase === "cancelled") return "cancelled, incomplete";
-  if (stage === "partial" && state.total) return `partial, ${state.done} of ${state.total}`;
+  if (stage === "partial" && state.total) return `partial, ${progressed(state)}`;
   return stage;
 }
 

@@ -1,7 +1,7 @@
 /** What a reader of this kind of map should know, and the facts of the very map on screen. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { explainedClass, number, percent, signed, spaced, withUnit } from "../../lib/format.js";
-import { converged, covered } from "../../lib/sentence.js";
+import { explainedClass, number, percent, signed, spaced, withUnit, words } from "../../lib/format.js";
+import { converged, counted, covered } from "../../lib/sentence.js";
 import type { MethodInfo, Result } from "../../lib/wire.js";
 import type { DialogProps } from "../../ui/dialog.js";
 import { type Fact, facts, hint } from "../../ui/parts.js";
@@ -16,7 +16,7 @@ export function cardBox(store: Store): DialogProps {
   return {
     title: (made ? result?.title : method?.title) ?? "This map",
     testid: "card-box",
-    body: html`${made ? derived(spec !== null && "difference" in spec) : about(method)} ${result ? thisMap(result, method) : nothing}`,
+    body: html`${made ? derived(spec !== null && "difference" in spec) : about(method)} ${result ? thisMap(result) : nothing}`,
   };
 }
 
@@ -58,28 +58,31 @@ export function told(rows: readonly Maybe[]): Fact[] {
   return rows.filter((row): row is Fact => Boolean(row[1]));
 }
 
+/** What an adaptive method estimates. */
+const error = ({ completeness }: Result) => completeness?.map_error;
+
 /** What a result says of the question that it answers. */
-export function answered(result: Result, method: MethodInfo | undefined): Maybe[] {
-  const counted = result.steps && result.stage !== "preview";
+export function answered(result: Result): Maybe[] {
   return [
     ["Explains", `${spaced(result.output)} of ${explainedClass(result)}`],
     ["Score", withUnit(number(result.score, 4), spaced(result.output))],
-    [method?.uses_steps === false ? "Samples" : "Steps", counted ? String(result.steps) : ""],
+    [words(result.work ?? "steps"), counted(result)],
+    ["Map error", error(result) != null && `about ${percent(error(result) as number)}`],
     ["Baseline", result.baseline],
     ["Layer", result.layer],
   ];
 }
 
-function thisMap(result: Result, method: MethodInfo | undefined): TemplateResult {
+function thisMap(result: Result): TemplateResult {
   const { completeness, unit, stage } = result;
   const { delta, change } = completeness ?? { delta: 0, change: 0 };
   const share = change ? `, ${percent(Math.abs(delta / change))} of the change` : "";
   return html`<h4>This map</h4>
     ${facts(
       told([
-        ...answered(result, method),
+        ...answered(result),
         ["Gap", completeness && withUnit(signed(delta), unit) + share],
-        ["Converged?", converged(result)],
+        ["Converged?", error(result) == null && converged(result)],
         ["Sampling error", result.sampling_error != null && `${percent(result.sampling_error)} of the map`],
         ["Rules", covered(result)],
       ]),

@@ -11,7 +11,7 @@ import { type Choice, Picker } from "../../ui/picker.js";
 import { slider } from "../../ui/slider.js";
 import { Baselines } from "./baselines.js";
 import { generated } from "./generated.js";
-import { differences, isQuestion } from "./specs.js";
+import { acts, differences, isQuestion, mayStop } from "./specs.js";
 import type { Store } from "./store.js";
 
 /** Fields of a method that are traits of their own. */
@@ -153,16 +153,17 @@ export class Controls {
     const info = this.#store.info.value;
     if (!method || !info) return nothing;
     const params = this.#store.question.params.value;
-    const effective = ({ when }: Control) => !when || params[when[0]] === when[1];
-    const own = method.controls.filter((control) => !OWN_TRAIT.has(control.name) && effective(control));
+    const own = method.controls.filter(
+      (control) => !OWN_TRAIT.has(control.name) && acts(control, method, params),
+    );
     return html`${method.uses_baseline ? this.#baselines.template(info) : nothing}
-    ${method.uses_steps ? this.#steps() : nothing} ${own.map((control) => this.#parameter(control))}`;
+    ${method.uses_steps ? this.#steps(mayStop(method, params)) : nothing} ${own.map((control) => this.#parameter(control))}`;
   }
 
-  #steps(): TemplateResult {
+  #steps(atMost: boolean): TemplateResult {
     const { n_steps } = this.#store.question;
     return slider({
-      label: "Steps",
+      label: atMost ? "Steps at most" : "Steps",
       testid: "steps",
       value: n_steps.value,
       min: 1,

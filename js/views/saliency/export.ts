@@ -44,7 +44,8 @@ function viewCode(store: Store): string {
   traits.params = Object.fromEntries(chosen);
   if (traits.scale.mode !== "fixed") traits.scale = { ...traits.scale, limits: {} };
   traits.panel = store.active.value;
-  return `${YOURS}\n${codeOf(traits, { models: store.info.value?.models.length ?? 1 })}`;
+  const info = store.info.value;
+  return `${YOURS}\n${codeOf(traits, { models: info?.models.length ?? 1, methods: info?.methods })}`;
 }
 
 export const codeBox = (store: Store): DialogProps => codeDialog(viewCode(store));

@@ -34,5 +34,6 @@ export function generated(control: Control, value: unknown, wiring: Wiring): Tem
   if (unbounded) return numberField({ ...base, min: low, max: Number.MAX_SAFE_INTEGER, step: 1 });
   const fine = step ?? (integer ? 1 : (max - low) / 100);
   const reset = typeof control.default === "number" ? control.default : undefined;
-  return slider({ ...base, min: low, max, step: fine, log: log && low > 0, reset });
+  // What ends the work is an error: a share of the map.
+  return slider({ ...base, min: low, max, step: fine, log: log && low > 0, reset, percent: control.stops });
 }

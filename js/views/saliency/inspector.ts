@@ -158,7 +158,7 @@ function factsHere(store: Store, result: Result | undefined): Fact[] {
   const { occlusion } = question;
   const { grid } = result ?? {};
   return told([
-    ...(result ? answered(result, method) : []),
+    ...(result ? answered(result) : []),
     ["Seed", result && seeds(question.params, method?.uses_baseline ? question.baseline : null)],
     ["Grid", grid && `${grid[0]} \u00d7 ${grid[1]}, enlarged`],
     ["Occluded", occlusion && `${place(occlusion.region)}, filled with ${occlusion.fill.kind}`],

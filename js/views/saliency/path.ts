@@ -75,7 +75,7 @@ function sentence(store: Store): TemplateResult | typeof nothing {
     ${
       result.can_refine
         ? button("Refine \u00d72", "refine", () => store.request("refine", { panel: store.active.value }), {
-            title: "Compute with twice the steps, keeping what is there",
+            title: `Compute with ${result.completeness?.map_error == null ? "twice the steps" : "half the tolerance"}, keeping what is there`,
             disabled: store.running.value || store.offline.value,
           })
         : nothing

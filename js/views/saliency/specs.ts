@@ -1,6 +1,6 @@
 /** Arithmetic on the list of further panels, and their differences from the lead in words. */
 import { named, number, onGrid, shorten, spaced } from "../../lib/format.js";
-import type { Baseline, Info, PanelSpec, Question } from "../../lib/wire.js";
+import type { Baseline, Control, Info, MethodInfo, PanelSpec, Params, Question } from "../../lib/wire.js";
 import { sourcesOf, titleOf } from "./derived.js";
 import { baselineInfo } from "./paint.js";
 import type { Store } from "./store.js";
@@ -60,13 +60,36 @@ export function differences(store: Store, spec: PanelSpec): string[] {
   own("baseline", (baseline) => baselineWords(baseline, info));
   own("output", (output) => spaced(output));
   own("index", (index) => `picture ${index + 1}`);
-  own("n_steps", (steps) => `${steps} steps`);
+  const method = store.methodOf(spec?.method ?? traits.method.value);
+  const params = spec?.params ?? (spec?.method === undefined ? traits.params.value : {});
+  own("n_steps", (steps) => `${mayStop(method, params) ? "at most " : ""}${steps} steps`);
   own("params", (params) => {
-    const said = Object.entries(params).map(([name, value]) => `${spaced(name)} ${value}`);
-    return said.join(", ") || "default parameters";
+    const said = Object.entries(params).filter(([name, value]) => {
+      const control = method?.controls.find((one) => one.name === name);
+      const before = spec.method ? control?.default : traits.params.value[name];
+      return value !== before && !(method && control && !acts(control, method, params));
+    });
+    return said.map(([name, value]) => `${spaced(name)} ${value}`).join(", ") || "default parameters";
   });
   own("occlusion", (occlusion) => (occlusion ? "occluded" : "not occluded"));
   return found;
+}
+
+/** Whether a control has an effect, as the others are set. */
+export function acts({ when }: Control, { controls }: MethodInfo, params: Params): boolean {
+  if (!when) return true;
+  const usual = controls.find(({ name }) => name === when[0])?.default;
+  return (params[when[0]] ?? usual) === when[1];
+}
+
+/** Whether a method ends when its map is good enough: its steps are then the most there may be. */
+export function mayStop(method: MethodInfo | undefined, params: Params): boolean {
+  return Boolean(
+    method?.controls.some((control) => {
+      const value = Number(params[control.name] ?? control.default);
+      return control.stops && value > 0 && acts(control, method, params);
+    }),
+  );
 }
 
 /** A model by its number: two that are compared often have one name. */

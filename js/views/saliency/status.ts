@@ -45,6 +45,7 @@ function watched(store: Store): State {
     done: sum("done"),
     total: sum("total"),
     text: `Computing ${running.length} panels`,
+    at_most: running.some(({ at_most }) => at_most),
     panel: own.panel,
   };
 }

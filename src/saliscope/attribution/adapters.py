@@ -17,7 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from saliscope.attribution.base import Attribution, Method, Question
+from saliscope.attribution.baselines import Baseline, as_baselines
 from saliscope.attribution.cards import other as cards
+from saliscope.attribution.foreign import Recipe, model_of, package_of, recipe_of
 from saliscope.attribution.question import gradients_of
 from saliscope.attribution.registry import methods, register
 from saliscope.core.anytime import Step
@@ -78,8 +80,11 @@ def adapt(made: Any, *, title: str | None = None, signed: bool | None = None, **
         "summary": f"What {name} gives, with its own conventions and limits.",
         "unit": f"value of {name}",
         "sign_matters": _is_signed(made, options) if signed is None else signed,
+        "recipe": recipe_of(made),
     }
-    fields = [("options", Any, field(default=own))]
+    fields: list[Any] = [("options", Any, field(default=own))]
+    if _takes_baselines(made) and "baselines" not in options:
+        fields.append(("baseline", Any, field(default=None)))
     words = type(made).__name__
     return make_dataclass(words, fields, bases=(kind,), namespace=namespace, frozen=True)()
 
@@ -87,20 +92,19 @@ def adapt(made: Any, *, title: str | None = None, signed: bool | None = None, **
 def adopt(made: Any) -> str:
     """Put a method of `adapt`, or an object for it, into the menu; its key.
 
-    The same kind of object for the same model replaces the earlier one.
+    An object that was made like an earlier one, for the same model, takes its place.
 
     Raises
     ------
     MethodError
-        As `adapt` does; or for a method of ours, which the menu has with its own controls.
+        As `adapt` does.
     """
-    method = made if isinstance(made, Method) else adapt(made)
-    if not isinstance(method, Adapted):
-        way_out = f"Pass method={method.key!r}, and what it takes as params={{...}}."
-        raise MethodError("method", f"a {type(method).__name__} object", "a method's key", way_out)
-    cls, number, key, title = type(method), 1, method.key, method.title
+    method = made if isinstance(made, Adapted) else adapt(made)
+    cls: Any = type(method)
+    number, key, title = 1, method.key, method.title
     while (known := methods().get(cls.key)) not in (None, cls):
-        if _model_of(getattr(known, "made", None)) is _model_of(cls.made):
+        same_model = model_of(getattr(known, "made", None)) is model_of(cls.made)
+        if same_model and getattr(known, "recipe", None) == cls.recipe:
             break
         number += 1
         cls.key, cls.title = f"{key}_{number}", f"{title} ({number})"
@@ -112,8 +116,10 @@ class Adapted(Method):
     """A method of another package; `adapt` makes a class for each object."""
 
     family: ClassVar[str] = "Other packages"
+    in_one_call: ClassVar[bool] = True
     made: ClassVar[Any]
     sign_matters: ClassVar[bool]
+    recipe: ClassVar[Recipe]
     options: Any
 
     @classmethod
@@ -126,17 +132,31 @@ class Adapted(Method):
         """As declared."""
         return self.sign_matters
 
+    @property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """The baselines, where the package's method takes any and these were chosen here."""
+        baseline = getattr(self, "baseline", None)
+        return () if baseline is None else as_baselines(baseline)
+
     @abstractmethod
-    def _begin(self, question: Question) -> tuple[Callable[[int], Any], dict[str, Any]]:
-        """What gives the map of a row, and what is to be said of it."""
+    def _begin(self, question: Question) -> tuple[Callable[[int, Tensor | None], Any], dict[str, Any]]:
+        """What gives the map of a row from its baseline, and what is to be said of it."""
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
         _ = question.score  # what is wrong with model or target comes first
         map_of, details = self._begin(question)
-        total, parts = len(question.inputs), list[Tensor]()
-        for row in range(total):
-            parts.append(self._checked(self._lent(question, partial(map_of, row))))
-            yield Step(partial(self._answer, question, tuple(parts), details), row + 1, total)
+        starts = [one.make(question.borrowed, question.inputs) for one in self.baselines] or [None]
+        finished, maps, total = list[Tensor](), list[Tensor](), len(question.inputs) * len(starts)
+        for done in range(1, total + 1):
+            row, start = len(finished), starts[len(maps)]
+            work = partial(map_of, row, None if start is None else start[row : row + 1].clone())
+            maps.append(self._checked(self._lent(question, work)))
+            parts = (*finished, torch.stack(maps).mean(0) if len(maps) > 1 else maps[0])
+            yield Step(
+                partial(self._answer, question, parts, {**details, "complete": done == total}), done, total
+            )
+            if len(maps) == len(starts):
+                finished, maps = [*parts], []
 
     def _lent(self, question: Question, work: Callable[[], Any]) -> Any:
         # Whatever is drawn depends on no other input, and the same is drawn every time.
@@ -159,10 +179,9 @@ class Adapted(Method):
         values = torch.cat(parts)
         missing = len(question.inputs) - len(values)
         values = torch.cat([values, values.new_zeros(missing, *values.shape[1:])])
-        details = {**details, "complete": missing == 0}
         if values.shape != question.inputs.shape and values.shape[2:] != question.inputs.shape[2:]:
             coarse = as_maps(values, question.picture).sum(1, keepdim=True)
-            details |= {"units": values, "grid": (coarse.shape[2], coarse.shape[3])}
+            details = {**details, "units": values, "grid": (coarse.shape[2], coarse.shape[3])}
             values = enlarged(coarse, question.picture)
         return question.answer(self, values, **details)
 
@@ -212,29 +231,32 @@ class _Captum(Adapted):
                 way_out = f"Pass saliscope.attribution.adapt({name}(...), {option}=...)."
                 raise MethodError("method", f"captum's {name} without {option}", f"{option} as well", way_out)
 
-    def _begin(self, question: Question) -> tuple[Callable[[int], Any], dict[str, Any]]:
+    def _begin(self, question: Question) -> tuple[Callable[[int, Tensor | None], Any], dict[str, Any]]:
         target = question.target
         if target.indices is None or target.output != "logit":
             got = f"'{target.labels[0]}', which is no plain output of the model"
             way_out = "Explain an index with output='logit', or choose one of Saliscope's own methods."
             raise TargetError("target", got, "an index, which is all that captum takes", way_out)
         details: dict[str, Any] = {}
+        if "baselines" in dict(self.options):
+            details["notes"] = ("Its baselines are those that were given to adapt(...).",)
         layer = getattr(self.made, "layer", None)
         if isinstance(layer, nn.Module):
             details["layer"] = find_layer(question.borrowed.module, layer)[0]
         indices = target.indices.tolist()
         flat = self._lent(question, partial(self._check_model, question))
 
-        def map_of(row: int) -> Any:
+        def map_of(row: int, start: Tensor | None) -> Any:
             inputs = question.inputs[row : row + 1].clone().requires_grad_()
             asked = None if flat else indices[row]
-            return self.made.attribute(inputs, target=asked, **dict(self.options))
+            from_where = {} if start is None else {"baselines": start}
+            return self.made.attribute(inputs, target=asked, **dict(self.options), **from_where)
 
         return map_of, details
 
     def _check_model(self, question: Question) -> bool:
         """Whether the model gives one number for each input, after a look at whether it is the right one."""
-        module, held = question.borrowed.module, _model_of(self.made)
+        module, held = question.borrowed.module, model_of(self.made)
         if isinstance(held, nn.Module) and held is not module:
             got = f"a captum object that holds another model, a {type(held).__name__}"
             way_out = f"Make it with this very model: {type(self.made).__name__}(model)."
@@ -263,8 +285,8 @@ class _Zennit(Adapted):
             got, name = ", ".join(options), type(made).__name__
             raise MethodError("options", got, "none: a composite has its own", f"Give them to {name}(...).")
 
-    def _begin(self, question: Question) -> tuple[Callable[[int], Any], dict[str, Any]]:
-        def map_of(row: int) -> Any:
+    def _begin(self, question: Question) -> tuple[Callable[[int, Tensor | None], Any], dict[str, Any]]:
+        def map_of(row: int, start: Tensor | None) -> Any:
             leaf = question.inputs[row : row + 1].clone().requires_grad_()
             with self.made.context(question.borrowed.module):
                 outputs = question.borrowed(leaf.clone())
@@ -274,36 +296,25 @@ class _Zennit(Adapted):
         return map_of, {}
 
 
-def package_of(made: Any) -> str | None:
-    """Which of the packages an object is from, if it is one that makes maps."""
-    if isinstance(made, type):
-        return None
-    for package, needed in (("captum", "attribute"), ("zennit", "context")):
-        homes = {base.__module__.partition(".")[0] for base in type(made).__mro__}
-        if package in homes and callable(getattr(made, needed, None)):
-            return package
-    return None
-
-
-def _model_of(made: Any) -> Any:
-    """What a captum object runs: a module, or a function. A composite has none of its own."""
-    held = getattr(made, "forward_func", None)
-    owner = getattr(held, "__self__", None)
-    whole = isinstance(owner, nn.Module) and getattr(held, "__name__", "") == "forward"
-    return owner if whole else held
-
-
 def _words(made: Any, options: dict[str, Any]) -> str:
     """What it is, short enough for a menu."""
     inner = getattr(made, "attribution_method", None)
     inside = [] if inner is None else [_words(inner, {})]
-    model, layer = _model_of(made), getattr(made, "layer", None)
+    model, layer = model_of(made), getattr(made, "layer", None)
     if isinstance(layer, nn.Module) and isinstance(model, nn.Module):
         inside.append(find_layer(model, layer)[0])
     inside += [
         f"{key}={value}" for key, value in options.items() if isinstance(value, (int, float, str, tuple))
     ]
     return type(made).__name__ + (f"({', '.join(inside)})" if inside else "")
+
+
+def _takes_baselines(made: Any) -> bool:
+    """Whether captum's ``attribute`` takes ``baselines=``, itself or by what is inside."""
+    if package_of(made) != "captum":
+        return False
+    inner, taken = getattr(made, "attribution_method", None), inspect.signature(made.attribute).parameters
+    return "baselines" in taken or (inner is not None and _takes_baselines(inner))
 
 
 def _is_signed(made: Any, options: dict[str, Any]) -> bool:

@@ -159,16 +159,16 @@ class AdaptiveWalk:
     Parameters
     ----------
     method : IntegratedGradients
-        Its `n_steps` is the most intervals of a path, its `tolerance` the error at which a path is done.
+        Its `n_steps` is the most gradients of a path, its `tolerance` the error at which a path is done.
     question : Question
     starts : Tensor of shape (n_baselines, n, ...)
     """
 
     def __init__(self, method: Any, question: Question, starts: Tensor) -> None:
         self.method, self.question, self.starts = method, question, starts
-        self.most, self.tolerance = method.n_steps + 1, method.tolerance
+        self.most, self.tolerance = max(2, method.n_steps), method.tolerance
         self.differences = (question.inputs - starts).to(wide(starts.dtype))
-        n_first = min(_FIRST, method.n_steps)
+        n_first = min(_FIRST, self.most - 1)
         # The end first: its gradient is that of all baselines. Then the whole path, coarser before finer.
         later = sorted((k / n_first for k in range(n_first)), key=lambda at: (at not in (0.0, 0.5), at))
         rounding = torch.finfo(starts.dtype).eps
@@ -190,6 +190,7 @@ class AdaptiveWalk:
             for stop in self._computed(jobs):
                 if stop == len(jobs):
                     self._judge()
+                # What a path did not need counts as done.
                 done = sum(self.most if path.over else len(path.at) for path in self.paths)
                 complete = done == total
                 counts = [len(path.at) for path in self.paths]
@@ -222,20 +223,17 @@ class AdaptiveWalk:
         n_inputs, n_ends = self.starts.shape[1], sum(at == 1 for at, _ in jobs)
         starts, scores = self.starts.flatten(0, 1), []
 
-        def on_the_way(start: int, stop: int) -> tuple[Tensor, Tensor]:
-            at, p = zip(*jobs[n_ends + start : n_ends + stop], strict=True)
+        def work(start: int, stop: int) -> tuple[Tensor, Tensor]:
+            at, p = zip(*jobs[start:stop], strict=True)
             rows = torch.as_tensor(p) % n_inputs
             return self.question.gradients(straight(starts[list(p)], self.question.inputs[rows], at), rows)
 
-        for _, stop, (score, gradient) in self.question.chunked(self.question.input_gradients, n_ends):
+        for start, stop, (score, gradient) in self.question.chunked(work, len(jobs)):
+            self._take(jobs[start:stop], score, gradient)
             scores.append(score)
-            if stop == n_ends:
-                self.question.know(torch.cat(scores))
-            self._take(jobs[stop - len(score) : stop], score, gradient)
+            if start < n_ends <= stop:
+                self.question.know(torch.cat(scores)[:n_ends])
             yield stop
-        for _, stop, (score, gradient) in self.question.chunked(on_the_way, len(jobs) - n_ends):
-            self._take(jobs[n_ends + stop - len(score) : n_ends + stop], score, gradient)
-            yield n_ends + stop
 
     def _take(self, jobs: list[tuple[float, int]], score: Tensor, gradient: Tensor) -> None:
         gradient = gradient.to(self.differences.dtype)

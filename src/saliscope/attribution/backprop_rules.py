@@ -16,8 +16,9 @@ from saliscope.attribution.knobs import knob
 from saliscope.attribution.lrp_rules import PRODUCTS, Weighted, alpha_beta, divided, halves
 from saliscope.attribution.ruled import RuledGradient, filled
 from saliscope.core.anytime import Step
-from saliscope.core.op_call import from_output
+from saliscope.core.op_call import carried, from_output
 from saliscope.core.op_names import (
+    ACTIVATION,
     AVERAGES,
     ELEMENTWISE,
     LEARNED,
@@ -52,7 +53,7 @@ def deconvolved(call: Call, output: Tensor, gradient: Tensor) -> Gradients:
 
 
 def _is_a_gate(call: Call) -> bool:
-    # Not known is also a "switch", a choice by the input's own values: perhaps a rectifier spelled out.
+    # Not known are also a choice by the input's own values, perhaps a rectifier spelled out, and x * g(x).
     return call.name in RECTIFIERS | SOFT_RECTIFIERS or not known(call.name)
 
 
@@ -64,6 +65,11 @@ class GuidedBackprop(RuledGradient):
     dropped on the way. ReLUs are found as operations, be they modules, functions, methods, in place,
     reused, or spelled ``clamp(min=0)``. Other activation functions keep their gradient: the paper has no
     rule for them, and `Attribution.coverage` lists them as gaps.
+
+    Parameters
+    ----------
+    layer : str, optional
+        Name of a layer at whose output the modified gradient is read: see `Layered`.
     """
 
     key: ClassVar[str] = "guided_backprop"
@@ -72,9 +78,11 @@ class GuidedBackprop(RuledGradient):
     unit: ClassVar[str] = "score per unit of input, rectified on the way"
     card: ClassVar[Card] = cards.GUIDED_BACKPROP
 
+    layer: str | None = None
+
     def _rewriter(self, question: Question) -> Rewriter:
         rules = {"relu": guided, "relu6": guided_to_ceiling}
-        return Rewriter(question.borrowed.module, rules, _is_a_gate)
+        return Rewriter(question.borrowed.module, rules, _is_a_gate, layer=question.part)
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,11 @@ class Deconvnet(RuledGradient):
     The gradient, but at every ReLU ``R_in = [R_out > 0] R_out``: the ReLU is applied to what comes back,
     not to where the input was positive. Max pooling puts back what it got at the place of the maximum. What
     counts as a ReLU, and what is a gap: see `GuidedBackprop`.
+
+    Parameters
+    ----------
+    layer : str, optional
+        As in `GuidedBackprop`.
     """
 
     key: ClassVar[str] = "deconvnet"
@@ -92,8 +105,11 @@ class Deconvnet(RuledGradient):
     unit: ClassVar[str] = "score per unit of input, rectified on the way"
     card: ClassVar[Card] = cards.DECONVNET
 
+    layer: str | None = None
+
     def _rewriter(self, question: Question) -> Rewriter:
-        return Rewriter(question.borrowed.module, dict.fromkeys(RECTIFIERS, deconvolved), _is_a_gate)
+        rules = dict.fromkeys(RECTIFIERS, deconvolved)
+        return Rewriter(question.borrowed.module, rules, _is_a_gate, layer=question.part)
 
 
 @dataclass(frozen=True)
@@ -127,9 +143,8 @@ class GuidedGradCAM(LayerMaps):
         scores: list[Tensor] = []
 
         def work(start: int, stop: int) -> tuple[Tensor, Tensor]:
-            score, gradient = question.input_gradients(start, stop, rewriter.run)
+            score, inputs, gradient = question.input_gradients(start, stop, rewriter.run)
             target = question.target.rows(torch.arange(start, stop))
-            inputs = question.inputs[start:stop]
             made = cam.attribute(question.borrowed, inputs, target, chunk_size=question.chunk_size)
             regions = made.map.clamp(min=0) if self.rectified else made.map
             return score, gradient * regions[:, None]
@@ -169,6 +184,9 @@ class ExcitationBackprop(RuledGradient):
     contrastive : bool
         Against the dual unit, whose weights have the opposite sign (section 3.3): positive where more speaks
         for the class than against it. The values sum to 0.
+    layer : str, optional
+        Name of a layer whose units are asked about: the probability that the search passes there. See
+        `Layered`.
     """
 
     key: ClassVar[str] = "excitation_backprop"
@@ -180,6 +198,7 @@ class ExcitationBackprop(RuledGradient):
     card: ClassVar[Card] = cards.EXCITATION_BACKPROP
 
     contrastive: bool = knob(False, "contrastive")
+    layer: str | None = None
 
     @property
     def signed(self) -> bool:
@@ -187,13 +206,13 @@ class ExcitationBackprop(RuledGradient):
         return self.contrastive
 
     def _rewriter(self, question: Question) -> Rewriter:
-        return Rewriter(question.borrowed.module, {}, _is_no_neuron, merge=True)
+        return Rewriter(question.borrowed.module, {}, _is_no_neuron, merge=True, layer=question.part)
 
     def _start(self, question: Question) -> Question:
         if question.output == "logit":
             return question
-        unit = replace(question.target, output="logit", against=None)
-        return Question(question.borrowed, question.inputs, unit, question.chunk_size)
+        whole, unit = question.whole, replace(question.target, output="logit", against=None)
+        return self._on(Question(whole.borrowed, whole.inputs, unit, whole.chunk_size))
 
     def _around(self, rewriter: Rewriter) -> AbstractContextManager[Any]:
         return rewriter.run(_Search(self.contrastive))
@@ -221,6 +240,8 @@ class _Search:
             return self.excite
         if call.name == "addmm":
             return in_parts
+        if call.name == ACTIVATION:
+            return carried
         if call.name == "mul" and not alone:
             return halves
         if (call.name in ("add", "sub") and not alone) or call.name in AVERAGES:

@@ -32,6 +32,10 @@ class Method(ABC):
         What a reader should know of it.
     family : str
         Heading in menus.
+    in_one_call : bool
+        Whether a map comes from one call of somebody else's code, which cannot be stopped.
+    origin : type or None
+        Of an entry of the menu that holds values of the user's own: the class that it was made of.
     """
 
     key: ClassVar[str]
@@ -41,6 +45,8 @@ class Method(ABC):
     card: ClassVar[Card] = Card()
     family: ClassVar[str] = ""
     refinable: ClassVar[bool] = False
+    in_one_call: ClassVar[bool] = False
+    origin: "ClassVar[type[Method] | None]" = None
 
     @property
     def signed(self) -> bool:
@@ -79,9 +85,13 @@ class Method(ABC):
         """
 
         def steps() -> Generator[Step[Attribution], None, None]:
-            yield from self._steps(Question(model, inputs, target, chunk_size))
+            yield from self._steps(self._on(Question(model, inputs, target, chunk_size)))
 
         return steadily(steps())
+
+    def _on(self, question: Question) -> Question:
+        """The question that is answered: that of a layer, where a method is asked of one."""
+        return question
 
     @abstractmethod
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
@@ -138,7 +148,8 @@ class Method(ABC):
                 raise MethodError(
                     "attribution", "a partial result", "a finished one", "Drive its stream to the end first."
                 )
-            yield from self._refined(Question.again(attribution, model, chunk_size), attribution)
+            question = attribution.method._on(Question.again(attribution, model, chunk_size))
+            yield from self._refined(question, attribution)
 
         return steadily(steps())
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from saliscope.attribution.base import Attribution, Method, Question
 from saliscope.attribution.cards import cam as cards
 from saliscope.attribution.knobs import knob
+from saliscope.attribution.layered import LayerQuestion
 from saliscope.attribution.question import gradients_of
 from saliscope.core.anytime import Step
 from saliscope.core.batching import Kind
@@ -90,7 +91,7 @@ class _OfGradients(OneRun):
     _kind: ClassVar[Kind] = "tail"
 
     def _coarse(self, question: Question, name: str, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        score, activations, gradient = question.layer_gradients(name, start, stop)
+        score, activations, gradient = LayerQuestion(question, name).input_gradients(start, stop)
         maps = as_maps(activations, question.picture)
         weights = self._weights(maps, as_maps(gradient, question.picture))
         return (weights * maps).sum(1, keepdim=True), score

@@ -15,6 +15,7 @@ from saliscope.attribution.baselines import Black, as_baselines
 from saliscope.attribution.cam import LayerMaps, OneRun
 from saliscope.attribution.cards import cam as cards
 from saliscope.attribution.knobs import knob
+from saliscope.attribution.perturbation import forward_scores
 from saliscope.attribution.question import check_score
 from saliscope.core.anytime import Step
 from saliscope.core.batching import ChunkSize, Kind, chunks
@@ -56,9 +57,10 @@ class CAM(OneRun):
         with _linear_calls(question.borrowed.module) as calls:
             maps, score, target = _heard(question, name, start, stop)
         if target.indices is None or target.output not in ("logit", "margin"):
+            got = f"output={target.output!r}" if target.indices is not None else "a function"
             raise TargetError(
                 "target",
-                "a function" if target.indices is None else f"output={target.output!r}",
+                got if target.layer is None else f"a layer's unit, the {target.labels[0]}",
                 "the logit of a class, or the margin between two: CAM reads the weights of classes",
                 "Grad-CAM takes any score.",
             )
@@ -174,13 +176,13 @@ class _Probe:
     reach : Tensor of shape (channels,)
         How much there is to ask about; where it is zero, so is the answer. The largest come first.
     ask : callable
-        From numbers of channels to the change of score that each makes.
+        From numbers of channels, and whether they are the first ones, to the change of score that each makes.
     chunk_size : int or "auto"
     """
 
     maps: Tensor
     reach: Tensor
-    ask: Callable[[Tensor], Tensor]
+    ask: Callable[[Tensor, bool], Tensor]
     chunk_size: ChunkSize
 
 
@@ -199,7 +201,7 @@ class _ByChannel(LayerMaps):
             changes = probe.maps.new_zeros(0)
 
             def work(start: int, stop: int, probe: _Probe = probe, order: Tensor = order) -> Tensor:
-                return probe.ask(order[start:stop])
+                return probe.ask(order[start:stop], start == 0)
 
             module, size = question.borrowed.module, probe.chunk_size
             for _, stop, made in chunks(work, n_live, size, module, question.inputs, self._kind):
@@ -256,6 +258,7 @@ class ScoreCAM(_ByChannel):
         "A layer's maps, each weighted by the score of the picture shown only where that map fires."
     )
     card: ClassVar[Card] = cards.SCORE_CAM
+    _kind: ClassVar[Kind] = "gradient"
 
     baseline: Any = field(default_factory=Black)
     normalize: bool = knob(False, "softmax over channels")
@@ -278,12 +281,12 @@ class ScoreCAM(_ByChannel):
         start = baseline.make(question.borrowed, question.inputs)[i : i + 1]
         at_start = question.scores_at(start, torch.tensor([i]))
 
-        def rises(channels: Tensor) -> Tensor:
+        def rises(channels: Tensor, first: bool) -> Tensor:
             masks = enlarged(maps[:, channels], question.picture).transpose(0, 1)
             low, high = masks.amin((2, 3), keepdim=True), masks.amax((2, 3), keepdim=True)
             masks = torch.where(high > low, (masks - low) / (high - low), 0)
             points = start + masks * (question.inputs[i] - start)
-            return question.scores_at(points, torch.full((len(points),), i)) - at_start
+            return forward_scores(question, points, torch.full((len(points),), i), measured=first) - at_start
 
         reach = maps[0].amax((1, 2)) - maps[0].amin((1, 2))
         return _Probe(maps[0], reach, rises, question.chunk_size)
@@ -326,7 +329,7 @@ class AblationCAM(_ByChannel):
 
         room = tail.activations[:0]
 
-        def falls(channels: Tensor) -> Tensor:
+        def falls(channels: Tensor, _first: bool) -> Tensor:
             nonlocal room
             n = len(channels)
             if n > len(room):  # made once: new pages cost more than what is behind a late layer

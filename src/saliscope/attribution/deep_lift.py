@@ -8,15 +8,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from saliscope.attribution.base import Attribution, Method, Question
+from saliscope.attribution.base import Attribution, Question
 from saliscope.attribution.baselines import Baseline, Black, as_baselines
 from saliscope.attribution.cards import rules as cards
+from saliscope.attribution.layered import Layered
 from saliscope.attribution.ruled import filled
 from saliscope.core.anytime import Step
 from saliscope.core.borrow import untouched
 from saliscope.core.coverage import Coverage
 from saliscope.core.device import exact
-from saliscope.core.op_names import AVERAGES, ELEMENTWISE, LEARNED, MOVES, POOLS
+from saliscope.core.op_names import ACTIVATION, AVERAGES, ELEMENTWISE, LEARNED, MOVES, POOLS
 from saliscope.core.op_parts import PARTS
 from saliscope.core.ops import Call, Node, Rewriter, Rule, in_parts
 from saliscope.errors import ModelError
@@ -24,13 +25,13 @@ from saliscope.specs.saliency import Card
 
 Gradients = list[Tensor | None]
 
-_FUNCTIONS = ELEMENTWISE | {"mul", "div", "rdiv", "pow", "rpow", "maximum", "minimum"}
+_FUNCTIONS = ELEMENTWISE | {ACTIVATION, "mul", "div", "rdiv", "pow", "rpow", "maximum", "minimum"}
 _BILINEAR = LEARNED | {"matmul", "einsum", "bilinear"}
 _AFFINE = MOVES | AVERAGES | {"add", "sub", "neg", "upsample_bicubic2d"}
 
 
 @dataclass(frozen=True)
-class DeepLift(Method):
+class DeepLift(Layered):
     """DeepLIFT with the rescale rule (Shrikumar et al. 2017, arXiv 1704.02685).
 
     Chain rule of multipliers: at a nonlinearity ``m = (f(x) - f(x')) / (x - x')`` in the place of the
@@ -47,6 +48,9 @@ class DeepLift(Method):
     ----------
     baseline : Baseline, str, float, Tensor, or a tuple of them
         What the input is compared with. Several are averaged, and each result is kept.
+    layer : str, optional
+        Name of a layer whose units' changes are explained: see `Layered`. They sum to ``F(x) - F(x')`` where
+        nothing reaches the score but through the layer.
     """
 
     key: ClassVar[str] = "deep_lift"
@@ -59,6 +63,7 @@ class DeepLift(Method):
     family: ClassVar[str] = "Rules"
 
     baseline: Any = field(default_factory=Black)
+    layer: str | None = None
 
     def __post_init__(self) -> None:
         as_baselines(self.baseline)
@@ -69,10 +74,10 @@ class DeepLift(Method):
         return as_baselines(self.baseline)
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        starts = torch.stack([b.make(question.borrowed, question.inputs) for b in self.baselines])
-        n_inputs = len(question.inputs)
+        whole, n_inputs = question.whole, len(question)
+        starts = torch.stack([b.make(whole.borrowed, whole.inputs) for b in self.baselines])
         points, total = starts.flatten(0, 1), len(starts) * n_inputs
-        rewriter = Rewriter(question.borrowed.module, {}, _is_a_gap)
+        rewriter = Rewriter(whole.borrowed.module, {}, _is_a_gap, layer=question.part)
         parts: list[tuple[Tensor, Tensor]] = []
 
         def work(start: int, stop: int) -> tuple[Tensor, Tensor]:
@@ -80,7 +85,7 @@ class DeepLift(Method):
             rows = torch.arange(start, stop) % n_inputs
             return _contributions(question, rewriter, points[start:stop], rows)
 
-        for _, stop, part in question.chunked(work, total):
+        for _, stop, part in whole.chunked(work, total):
             parts.append(part)
             answer = partial(self._answer, question, len(starts), tuple(parts), rewriter.coverage)
             yield Step(answer, stop, total)
@@ -88,7 +93,7 @@ class DeepLift(Method):
     def _answer(
         self, question: Question, n: int, parts: tuple[tuple[Tensor, Tensor], ...], coverage: Coverage
     ) -> Attribution:
-        total = n * len(question.inputs)
+        total = n * len(question)
         done = sum(len(part) for part, _ in parts)
         values, changes = (filled(part, total).unflatten(0, (n, -1)) for part in zip(*parts, strict=True))
         if done < total:
@@ -114,7 +119,7 @@ def _contributions(
     question: Question, rewriter: Rewriter, baselines: Tensor, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Contributions of each row's pixels, and the change of its score from baseline to input."""
-    inputs, target = question.inputs[rows], question.target.rows(rows)
+    target = question.target.rows(rows)
     # A run of its own, not a larger batch: where the rows are in a tensor is the model's affair.
     reference = Rewriter(question.borrowed.module, _multiplier)
     with untouched(question.borrowed.module), reference.run() as nodes:
@@ -122,9 +127,9 @@ def _contributions(
         before = target.score(outputs).detach()
         del outputs
     pairs = _Pairs(nodes)
-    score, multiplier = question.gradients(inputs, rows, partial(rewriter.run, pairs), to_score=True)
+    score, inputs, multiplier = question.row_gradients(rows, partial(rewriter.run, pairs), to_score=True)
     pairs.check()
-    return multiplier * (inputs - baselines), score - before
+    return multiplier * (inputs - question.lifted(baselines)), score - before
 
 
 class _Pairs:

@@ -9,7 +9,14 @@ __all__ = ["Knob", "knob"]
 
 
 def knob(
-    default: Any, label: str, *limits: float, log: bool = False, when: tuple[str, str] | None = None
+    default: Any,
+    label: str,
+    *limits: float,
+    log: bool = False,
+    when: tuple[str, str] | None = None,
+    stops: bool = False,
+    first: Any = None,
 ) -> Any:
     """A dataclass field with a `Knob`; `limits` are minimum, maximum and step of a number."""
-    return field(default=default, metadata={"knob": Knob(label, *limits, log=log, when=when)})
+    own = Knob(label, *limits, log=log, when=when, stops=stops, first=first)
+    return field(default=default, metadata={"knob": own})

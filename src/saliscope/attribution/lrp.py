@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from saliscope.attribution import lrp_rules as rules
-from saliscope.attribution.base import Attribution, Method, Question
+from saliscope.attribution.base import Attribution, Question
 from saliscope.attribution.cards.lrp import LRP as CARD
 from saliscope.attribution.knobs import knob
+from saliscope.attribution.layered import Layered
+from saliscope.attribution.ruled import filled
 from saliscope.core.anytime import Step
 from saliscope.core.coverage import Coverage
-from saliscope.core.op_names import AVERAGES, ELEMENTWISE, LEARNED, MOVES, POOLS
+from saliscope.core.op_call import carried
+from saliscope.core.op_names import ACTIVATION, AVERAGES, ELEMENTWISE, LEARNED, MOVES, POOLS
 from saliscope.core.ops import INPUT, Call, Rewriter, Rule, in_parts, own_gradient
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
@@ -80,7 +83,7 @@ _QUESTIONS = frozenset(
 
 
 @dataclass(frozen=True)
-class LRP(Method):
+class LRP(Layered):
     """Layer-wise relevance propagation (Bach et al. 2015, doi 10.1371/journal.pone.0130140).
 
     The score is handed down: each operation shares the relevance ``R_j`` of its outputs among its inputs by
@@ -88,7 +91,8 @@ class LRP(Method):
     operation gets its rule by its name and its place, however it is written: a composite names one for
     convolutions, one for dense layers, and one for what sees the picture itself. Rules of attention follow
     AttnLRP (Achtibat et al. 2024, arXiv 2402.05602) under every composite. Batch norm is merged into the
-    convolution before it. Biases take relevance that no input gets.
+    convolution before it; an activation spelled out as ``x * g(x)`` hands all to ``x``. Biases take relevance
+    that no input gets.
 
     Parameters
     ----------
@@ -101,6 +105,9 @@ class LRP(Method):
         What the epsilon rule adds to an output's size; more of it, and small outputs get nothing through.
     gamma : float
         How much more the gamma rule counts contributions that push an output the way it went.
+    layer : str, optional
+        Name of a layer whose relevance is read on its way down, where no rule for the picture itself has had
+        its turn: see `Layered`.
     """
 
     key: ClassVar[str] = "lrp"
@@ -112,6 +119,7 @@ class LRP(Method):
     composite: Composite = knob("auto", "rules")
     epsilon: float = knob(1e-6, "epsilon", 1e-9, 1.0, 1e-9, log=True)
     gamma: float = knob(0.25, "gamma", 0.0, 10.0, 0.05)
+    layer: str | None = None
 
     def __post_init__(self) -> None:
         known = ("auto", *_COMPOSITES)
@@ -124,32 +132,38 @@ class LRP(Method):
                 raise MethodError(name, repr(value), "a number that is not negative")
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        total = len(question.inputs)
-        values, scores = torch.zeros_like(question.inputs), []
+        total = len(question)
+        values: list[Tensor] = []
+        scores: list[Tensor] = []
         choice = _Choice(self, question)
-        rewriter = Rewriter(question.borrowed.module, choice, _needs, merge=True, measure="rules")
+        rewriter = Rewriter(
+            question.borrowed.module, choice, _needs, merge=True, measure="rules", layer=question.part
+        )
 
         def work(start: int, stop: int) -> tuple[Tensor, Tensor]:
-            points = question.inputs[start:stop]
-            choice.begin(points)
-            score, gradient = question.input_gradients(start, stop, around=rewriter.run)
-            return score, gradient if choice.to_picture else points * gradient
+            choice.begin(question.whole.inputs[start:stop])
+            score, inputs, gradient = question.input_gradients(start, stop, around=rewriter.run)
+            return score, gradient if choice.to_picture else inputs * gradient
 
-        for start, stop, (score, part) in question.chunked(work, total):
-            values[start:stop] = part
+        for _, stop, (score, part) in question.whole.chunked(work, total):
+            values.append(part)
             scores.append(score)
             if stop == total:
                 question.know(torch.cat(scores))
             coverage = rewriter.coverage if stop == total else None
-            yield Step(partial(self._answer, question, values, stop, coverage, choice.notes), stop, total)
+            yield Step(partial(self._answer, question, tuple(values), coverage, choice.notes), stop, total)
 
     def _answer(
-        self, question: Question, values: Tensor, done: int, coverage: Coverage | None, notes: tuple[str, ...]
+        self,
+        question: Question,
+        parts: tuple[Tensor, ...],
+        coverage: Coverage | None,
+        notes: tuple[str, ...],
     ) -> Attribution:
-        complete, missing = done == len(values), None
-        if not complete:
-            values = torch.cat([values[:done], torch.zeros_like(values[done:])])
-        elif question.target.function is None and question.target.output in ("logit", "margin"):
+        values, missing = filled(parts, len(question)), None
+        complete = sum(map(len, parts)) == len(values)
+        linear = question.target.function is None and question.target.output in ("logit", "margin")
+        if complete and linear:
             missing = values.flatten(1).sum(1) - question.score
         return question.answer(
             self, values, convergence_delta=missing, coverage=coverage, notes=notes, complete=complete
@@ -166,7 +180,8 @@ class _Choice:
 
     def __init__(self, method: LRP, question: Question) -> None:
         self.method, self._preprocessing = method, question.borrowed.preprocessing
-        self.picture_rule_asked = method.composite == "auto" or _COMPOSITES[method.composite][2] is not None
+        has_one = method.composite == "auto" or _COMPOSITES[method.composite][2] is not None
+        self.picture_rule_asked = has_one and question.layer is None
 
     def begin(self, points: Tensor) -> None:
         """The next calls are of a run on these inputs."""
@@ -199,7 +214,7 @@ class _Choice:
     def notes(self) -> tuple[str, ...]:
         """What a reader should know, once the model ran."""
         made = [f"Rules: {self.composite}."] if self.method.composite == "auto" else []
-        rule = _COMPOSITES[self.composite][2]
+        rule = _COMPOSITES[self.composite][2] if self.picture_rule_asked else None
         if rule is not None and not self.to_picture:
             made.append(f"No layer that sees the picture itself was found: the {rule} rule was left out.")
         elif rule == "box" and self._preprocessing.mean is None:
@@ -253,6 +268,8 @@ class _Choice:
             return rules.attention
         if name in _TAKEN_APART:
             return in_parts
+        if name == ACTIVATION:
+            return carried
         if name == "mul" and flowing > 1:
             normaliser = [source is rules.nothing for source in call.sources]
             if any(normaliser):

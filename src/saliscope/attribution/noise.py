@@ -12,6 +12,7 @@ from saliscope.attribution.base import Attribution, Method, Question, check_coun
 from saliscope.attribution.cards import noise as cards
 from saliscope.attribution.gradient import OneGradient, Saliency
 from saliscope.attribution.knobs import knob
+from saliscope.attribution.layered import unit_of
 from saliscope.attribution.path import relative_change
 from saliscope.core.anytime import Step
 from saliscope.core.device import exact, wide
@@ -98,7 +99,7 @@ class SmoothGrad(NoisyMethod):
     @property
     def unit(self) -> str:  # type: ignore[override]
         """As the averaged method."""
-        return _unit_of(self.method)
+        return unit_of(self.method)
 
 
 class _Squared(NoisyMethod):
@@ -112,7 +113,7 @@ class _Squared(NoisyMethod):
     @property
     def unit(self) -> str:  # type: ignore[override]
         """The square of the method's own."""
-        return f"({_unit_of(self.method)})²"
+        return f"({unit_of(self.method)})²"
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,12 @@ class VarGrad(_Squared):
     )
     card: ClassVar[Card] = cards.VAR_GRAD
     locating: ClassVar[int] = 1
+
+    n_samples: int = knob(25, "samples", 2, 500, 1, log=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("n_samples", self.n_samples, minimum=2)  # one map has no variance
 
     def terms(self, maps: Tensor, state: "Sampled") -> tuple[Tensor, Tensor | None]:
         """Squared distances to the mean of all earlier maps, shrunk by what that mean lacks (Welford 1962).
@@ -215,12 +222,6 @@ class Sampled:
         own = own - origin
         away, squared = _plus(self.away, own), _plus(self.away_squared, own.square())
         return Sampled(self.n + len(terms), total, origin, away, squared, centre)
-
-
-def _unit_of(method: Method) -> str:
-    if isinstance(method, OneGradient) and method.layer is not None:
-        return method.unit_of_layer
-    return method.unit
 
 
 def _plus(total: Tensor | None, more: Tensor) -> Tensor:

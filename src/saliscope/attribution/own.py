@@ -11,7 +11,7 @@ from saliscope.attribution.base import Method
 from saliscope.attribution.baselines import as_baselines
 from saliscope.attribution.function_method import SHARED, FunctionMethod, check_parameter
 from saliscope.attribution.knobs import Knob
-from saliscope.attribution.registry import register
+from saliscope.attribution.registry import OWN_FAMILY, register
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
 
@@ -235,7 +235,7 @@ def _describe(cls: Any, thing: Any, given: dict[str, Any]) -> None:
         cls.sign_matters = given["signed"]
     elif "signed" in given:
         cls.signed = property(lambda self: given["signed"])
-    cls.family = "Your own"
+    cls.family = OWN_FAMILY
     cls.card = _card(given.get("card") or own.get("card") or Card(shows=cls.summary))
 
 

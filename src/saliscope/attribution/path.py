@@ -11,6 +11,7 @@ from saliscope.attribution.base import Attribution, Question, check_count
 from saliscope.attribution.baselines import Black, as_baselines
 from saliscope.attribution.cards import paths as cards
 from saliscope.attribution.knobs import knob
+from saliscope.attribution.layered import Layered
 from saliscope.attribution.quadrature import RULES, doubled
 from saliscope.attribution.quadrature import Rule as FixedRule
 from saliscope.attribution.walk import FromBaseline, Walk, relative_change
@@ -24,7 +25,7 @@ Rule = Literal[FixedRule, "adaptive"]
 
 
 @dataclass(frozen=True)
-class IntegratedGradients(FromBaseline):
+class IntegratedGradients(Layered, FromBaseline):
     """Integrated Gradients (Sundararajan et al. 2017, arXiv 1703.01365).
 
     ``(x - x') * integral over alpha in [0, 1] of dF(x' + alpha (x - x')) / dx``. The values sum to
@@ -35,13 +36,18 @@ class IntegratedGradients(FromBaseline):
     baseline : Baseline, str, float, Tensor, or a tuple of them
         Start of the path. Several are averaged, and each result is kept.
     n_steps : int
-        Intervals of the path; the most there may be of the adaptive rule.
+        Intervals of the path; of the adaptive rule the most gradients that it may take, two at least.
     rule : {"midpoint", "right", "trapezoid", "gauss_legendre", "gauss_kronrod", "adaptive"}
         Quadrature. Midpoint is the best of the fixed ones on ReLU networks, Gauss-Legendre on smooth ones.
         The adaptive one puts its nodes where the gradient changes and stops when the map is good enough: half
-        the gradients and less where the score saturates. See `saliscope.attribution.adaptive`.
+        the gradients and less where the score saturates. See `saliscope.attribution.adaptive`. An explorer
+        begins with it; where a number of steps is written down, that many are meant.
     tolerance : float
         Of the adaptive rule: relative error of the map, and of its sum, at which it stops.
+    layer : str, optional
+        Name of a layer in whose space the path is straight, from its activations at the baseline to those at
+        the input: see `Layered`. The values sum to ``F(x) - F(x')`` where nothing reaches the score but
+        through the layer; whatever does stays as it is at the input.
     """
 
     key: ClassVar[str] = "integrated_gradients"
@@ -57,8 +63,11 @@ class IntegratedGradients(FromBaseline):
 
     baseline: Any = field(default_factory=Black)
     n_steps: int = 32
-    rule: Rule = knob("midpoint", "quadrature")
-    tolerance: float = knob(0.05, "tolerance", 0.005, 0.5, 0.005, log=True, when=("rule", "adaptive"))
+    rule: Rule = knob("midpoint", "quadrature", first="adaptive")
+    tolerance: float = knob(
+        0.05, "tolerance", 0.005, 0.5, 0.005, log=True, when=("rule", "adaptive"), stops=True
+    )
+    layer: str | None = None
 
     def __post_init__(self) -> None:
         check_count("n_steps", self.n_steps)
@@ -70,7 +79,8 @@ class IntegratedGradients(FromBaseline):
         as_baselines(self.baseline)
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        starts = self.starts(question.borrowed, question.inputs)
+        pictures = self.starts(question.borrowed, question.whole.inputs)
+        starts = torch.stack([question.lifted(start) for start in pictures])
         if self.rule == "adaptive":
             return AdaptiveWalk(self, question, starts).steps()
         return Walk(self, question, starts, None, self.rule, self.n_steps).steps()

@@ -16,10 +16,15 @@ from saliscope.attribution.knobs import knob
 from saliscope.attribution.question import check_score
 from saliscope.attribution.random_masks import MaskSource, Moments
 from saliscope.core.anytime import Step
+from saliscope.core.batching import FIRST_CHUNK, is_out_of_memory, measuring
 from saliscope.core.borrow import untouched
 from saliscope.core.device import as_like, exact, wide
+from saliscope.core.patches import Patches
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
+
+_MOST_CLEAN = 4
+"""Inputs whose clean maps are kept at once; for more, every variant is computed as a whole."""
 
 
 def starts_of(question: Question, baselines: tuple[Baseline, ...]) -> Tensor:
@@ -30,10 +35,11 @@ def starts_of(question: Question, baselines: tuple[Baseline, ...]) -> Tensor:
 def forward_scores(question: Question, points: Tensor, rows: Tensor, measured: bool) -> Tensor:
     """Score at `points`, which are given away, where point ``i`` belongs to input ``rows[i]``; in float64.
 
-    Where it is measured what a row needs, a graph is built, and let go: `Question.chunked` finds in it how
-    many rows are a good chunk. Forward passes of this many are neither slow nor large.
+    Where it may be and is measured what a row needs, a graph is built, and let go: `Question.chunked` finds
+    in it how many rows are a good chunk. Forward passes of this many are neither slow nor large.
     """
     target = question.target.rows(rows)
+    measured = measured and measuring()
     with untouched(question.borrowed.module), torch.set_grad_enabled(measured):
         points.requires_grad_(measured)
         score = target.score(question.borrowed(points.clone() if measured else points))
@@ -180,29 +186,84 @@ class _Windows:
 
     def __init__(self, method: Occlusion, question: Question) -> None:
         self.method, self.question = method, question
-        self.corners = [_first_pixels(size, method.window, method.stride) for size in question.picture]
-        self.grid = (len(self.corners[0]), len(self.corners[1]))
+        rows, columns = (_first_pixels(side, method.window, method.stride) for side in question.picture)
+        self.corners, self.grid = (rows, columns), (len(rows), len(columns))
         self.order = coarse_to_fine(self.grid)
         self.starts = starts_of(question, method.baselines).flatten(0, 1)
         self.drops = torch.zeros((len(self.order), len(self.starts)), dtype=torch.float64)
+        size = (method.window, method.window)
+        self.patches = Patches(question.borrowed.module, question.inputs, self.corners, size)
+        # The clean maps of all inputs are kept.
+        self.patched = self.patches.apply and len(question.inputs) <= _MOST_CLEAN
 
     def steps(self) -> Iterator[Step[Attribution]]:
-        total = self.drops.numel()
-        for _, stop, _ in self.question.chunked(self._visit, total):
-            yield Step(partial(self._answer, stop), stop, total)
+        total, size = self.drops.numel(), self.question.chunk_size
+        # Patches must give what the first windows gave without them.
+        alone = min(total, FIRST_CHUNK, FIRST_CHUNK if size == "auto" else size) if self.patched else total
+        for start, end in ((0, alone), (alone, total)):
+            if start:
+                self.patched = self.patched and self._agree(start)
+                on_cpu = self.starts.device.type == "cpu"
+                size = self.patches.at_once if self.patched and on_cpu and size == "auto" else size
+            visit = partial(self._visit, start)
+            for _, stop, _ in self.question.chunked(visit, end - start, chunk_size=size):
+                yield Step(partial(self._answer, start + stop), start + stop, total)
+        del self.patches  # the last answer may be kept, clean maps need not
 
-    def _visit(self, start: int, stop: int) -> None:
-        k, j = np.divmod(np.arange(start, stop), len(self.starts))
-        windows, rows = self.order[k], torch.from_numpy(j) % len(self.question.inputs)
-        places = np.unravel_index(windows, self.grid)
-        tops, lefts = (corners[at] for corners, at in zip(self.corners, places, strict=True))
-        size = self.method.window
+    def _visit(self, skip: int, start: int, stop: int) -> None:
+        k, j = np.divmod(np.arange(skip + start, skip + stop), len(self.starts))
+        hidden = self._by_patches(k, j) if self.patched and skip else None
+        if hidden is None:
+            hidden = self._whole(k, j, measured=skip == start == 0)
+        rows = j % len(self.question.inputs)
+        self.drops[self.order[k], j] = exact(self.question.score)[rows] - hidden
+
+    def _places(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        down, across = np.unravel_index(self.order[k], self.grid)
+        return down, across
+
+    def _holes(self, k: np.ndarray) -> Iterator[tuple[slice, slice, slice]]:
+        """Where each of these windows is on a picture."""
+        size, (down, across) = self.method.window, self._places(k)
+        for top, left in zip(self.corners[0][down], self.corners[1][across], strict=True):
+            yield slice(None), slice(top, top + size), slice(left, left + size)
+
+    def _whole(self, k: np.ndarray, j: np.ndarray, measured: bool) -> Tensor:
+        """The scores with these windows hidden, of these starts; in float64."""
+        rows = torch.from_numpy(j) % len(self.question.inputs)
         points = _rows(self.question.inputs, rows).expand(len(k), -1, -1, -1).clone()
-        for point, start_row, top, left in zip(points, j, tops, lefts, strict=True):
-            hole = (slice(None), slice(top, top + size), slice(left, left + size))
-            point[hole] = self.starts[start_row][hole]
-        hidden = forward_scores(self.question, points, rows, measured=start == 0)
-        self.drops[windows, j] = exact(self.question.score)[rows] - hidden
+        for point, start, hole in zip(points, j, self._holes(k), strict=True):
+            point[hole] = self.starts[start][hole]
+        return forward_scores(self.question, points, rows, measured)
+
+    def _by_patches(self, k: np.ndarray, j: np.ndarray) -> Tensor | None:
+        """The same, by way of patches; None, now and ever after, where they are no way."""
+        rows = j % len(self.question.inputs)
+        shown = zip(j, self._holes(k), strict=True)
+        values = torch.stack([self.starts[start][hole] for start, hole in shown])
+
+        def scores(points: Tensor) -> Tensor:
+            return forward_scores(self.question, points, torch.from_numpy(rows), measured=False)
+
+        try:
+            return self.patches(scores, values, rows, self._places(k))
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            self.patched = False  # if it is the model that fails, it does so without patches as well
+            return None
+
+    def _agree(self, count: int) -> bool:
+        """Whether patches give the scores of the first rows, which are known."""
+        k, j = np.divmod(np.arange(count), len(self.starts))
+        score = exact(self.question.score)[j % len(self.question.inputs)]
+        whole = score - self.drops[self.order[k], j]
+        try:
+            made = self._by_patches(k, j)
+        except Exception:  # memory ran out: without patches, less is kept
+            return False
+        slack = torch.finfo(self.starts.dtype).eps ** (2 / 3) * torch.maximum(score.abs(), whole.abs()).max()
+        return made is not None and bool(((made - whole).abs() <= slack).all())
 
     def _answer(self, done: int) -> Attribution:
         # Rows that were reached in this round already have one window more than the others.

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from saliscope.attribution.result import Attribution
 from saliscope.core.batching import ChunkSize, Kind, chunks, is_out_of_memory
 from saliscope.core.borrow import Borrowed, as_borrowed, untouched
-from saliscope.core.layers import find_layer, tapped
+from saliscope.core.device import wide
 from saliscope.core.targets import ResolvedTarget, Target, resolve
-from saliscope.errors import InputError, LayerError, ModelError, TargetError
+from saliscope.errors import InputError, ModelError, SaliscopeError, TargetError
 
 if TYPE_CHECKING:
     from saliscope.attribution.base import Method
@@ -45,6 +45,9 @@ class Question:
         If the model raises.
     """
 
+    layer: str | None = None
+    part: nn.Module | None = None
+
     def __init__(
         self, model: nn.Module | Borrowed, inputs: Tensor, target: Any, chunk_size: ChunkSize
     ) -> None:
@@ -67,6 +70,23 @@ class Question:
         question = cls(model, attribution.inputs, attribution.target, chunk_size)
         question.know(attribution.score)
         return question
+
+    def __len__(self) -> int:
+        """Number of inputs."""
+        return len(self.inputs)
+
+    @property
+    def whole(self) -> "Question":
+        """The question about the whole model: this one, or the one that a layer's is part of."""
+        return self
+
+    def lifted(self, pictures: Tensor) -> Tensor:
+        """What stands in the place of other inputs, any number of them: for a layer its activations there."""
+        return pictures
+
+    def maps(self, values: Tensor) -> Tensor:
+        """What a picture of such values shows, for each row: their sum over the channels."""
+        return values.sum(1)
 
     @property
     def target(self) -> ResolvedTarget:
@@ -121,7 +141,7 @@ class Question:
         """Score at `points`, all at once, without a graph; point ``i`` belongs to input ``rows[i]``."""
         target = self.target.rows(rows)
         with untouched(self.borrowed.module), torch.no_grad():
-            return target.score(self.borrowed(points.clone())).detach()
+            return target.score(self._outputs(points, rows)).detach()
 
     def gradients(
         self, points: Tensor, rows: Tensor, around: Around = nullcontext, to_score: bool = False
@@ -139,56 +159,62 @@ class Question:
             If the model raises, in its forward or backward pass.
         """
         target = self.target.rows(rows)
-        return self._gradients(points, lambda outputs: target, around, to_score)
+        return self._gradients(points, rows, lambda outputs: target, around, to_score)
 
-    def input_gradients(self, start: int, stop: int, around: Around = nullcontext) -> tuple[Tensor, Tensor]:
-        """`gradients` at the inputs `start` to `stop` themselves; the target is bound on the way."""
-        return self._gradients(self.inputs[start:stop], self.binder(start, stop), around)
+    def input_gradients(
+        self, start: int, stop: int, around: Around = nullcontext
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Score of the inputs `start` to `stop`, these inputs, and the score's gradient at them.
 
-    def layer_gradients(self, layer: str, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Score at the inputs `start` to `stop`, a layer's activations, and the score's gradient at those.
-
-        Raises
-        ------
-        LayerError
-            If there is no such layer, it does not run, or the score does not depend on it.
+        As of `gradients`, but the target is bound on the way. For a layer, its activations are the inputs.
         """
-        name, module = find_layer(self.borrowed.module, layer)
-        bind = self.binder(start, stop)
-        with untouched(self.borrowed.module), tapped(module) as tap:
-            outputs = self.borrowed(self.inputs[start:stop].clone())
-            score = bind(outputs).score(outputs)
-            if tap.leaf is None:
-                got = f"'{name}', which put out no tensor"
-                raise LayerError("layer", got, "a layer that runs in the forward pass")
-            (gradient,) = gradients_of(score, (tap.leaf,))
-        if gradient is None:
-            got = f"'{name}', which the score does not depend on"
-            raise LayerError("layer", got, "a layer on the way to the score")
-        return score.detach(), tap.leaf.detach(), gradient
+        return self._at_inputs(torch.arange(start, stop), self.binder(start, stop), around, False)
+
+    def row_gradients(
+        self, rows: Tensor, around: Around = nullcontext, to_score: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`input_gradients` of any inputs, also repeated ones."""
+        target = self.target.rows(rows)
+        return self._at_inputs(rows, lambda outputs: target, around, to_score)
+
+    def _at_inputs(
+        self, rows: Tensor, bind: Callable[[Any], ResolvedTarget], around: Around, to_score: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        points = self.inputs[rows]
+        score, gradient = self._gradients(points, rows, bind, around, to_score)
+        return score, points, gradient
+
+    def _outputs(self, points: Tensor, rows: Tensor) -> Any:
+        """What the model gives for `points`, of the inputs `rows`."""
+        # A copy: a model that works in place on its input may not write into a leaf.
+        return self.borrowed(points.clone())
 
     def _gradients(
-        self, points: Tensor, bind: Callable[[Any], ResolvedTarget], around: Around, to_score: bool = False
+        self,
+        points: Tensor,
+        rows: Tensor,
+        bind: Callable[[Any], ResolvedTarget],
+        around: Around,
+        to_score: bool,
     ) -> tuple[Tensor, Tensor]:
         with untouched(self.borrowed.module), ExitStack() as inside:
             leaf = points.detach().clone().requires_grad_()
             inside.enter_context(around())
-            # A copy: a model that works in place on its input may not write into a leaf.
-            outputs = self.borrowed(leaf.clone())
-            if not to_score:
-                inside.close()
-            target = bind(outputs)
-            score = target.score(outputs)
-            inside.close()
+            outputs = self._outputs(leaf, rows)
+            score = scored(outputs, bind, inside, to_score)
             (gradient,) = gradients_of(score, (leaf,))
         if gradient is None:
-            raise TargetError(
-                "target",
-                f"the score '{target.labels[0]}', which does not depend on the input",
-                "a score that can be differentiated",
-                "argmax, detach, rounding and integer outputs cut the gradient: explain a score before them.",
-            )
+            raise self._no_gradient()
         return score.detach(), gradient
+
+    def _no_gradient(self) -> SaliscopeError:
+        return TargetError(
+            "target",
+            f"the score '{self.target.labels[0]}', which does not depend on the input",
+            "a score that can be differentiated",
+            "argmax, detach, rounding and integer outputs cut the gradient, as does torch.no_grad in the "
+            "model's own code: explain a score before them, or take them out.",
+        )
 
     @property
     def picture(self) -> tuple[int, int]:
@@ -211,10 +237,15 @@ class Question:
         return self.inputs
 
     def chunked(
-        self, work: Callable[[int, int], R], total: int, kind: Kind = "gradient"
+        self,
+        work: Callable[[int, int], R],
+        total: int,
+        kind: Kind = "gradient",
+        chunk_size: ChunkSize | None = None,
     ) -> Iterator[tuple[int, int, R]]:
         """`saliscope.core.batching.chunks` over this model and these inputs."""
-        return chunks(work, total, self.chunk_size, self.borrowed.module, self.inputs, kind)
+        size = self.chunk_size if chunk_size is None else chunk_size
+        return chunks(work, total, size, self.borrowed.module, self.inputs, kind)
 
     def answer(self, method: "Method", values: Tensor, **details: Any) -> Attribution:
         """An `Attribution` to this question; `details` are its other fields."""
@@ -224,7 +255,7 @@ class Question:
                 f"The model computed in {str(self.inputs.dtype).removeprefix('torch.')}: about 3 digits hold."
             )
         return Attribution(
-            values=values,
+            values=values.to(wide(values.dtype)),  # a sum over channels in half precision would lose digits
             signed=method.signed,
             unit=_in_words(details.pop("unit", method.unit), self.target),
             score=self.score,
@@ -304,13 +335,32 @@ def gradients_of(
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            raise ModelError(
-                "model",
-                f"{type(error).__name__} in the backward pass: {error}",
-                "a score that can be differentiated",
-            ) from error
+            raise _backward_error(error) from error
     check_score(score)
     return gradients
+
+
+def scored(outputs: Any, bind: Callable[[Any], ResolvedTarget], inside: ExitStack, to_score: bool) -> Tensor:
+    """The score of a run; it is computed `inside` of what the model ran in only if asked."""
+    if not to_score:
+        inside.close()
+    score = bind(outputs).score(outputs)
+    inside.close()
+    return score
+
+
+def _backward_error(error: Exception) -> ModelError:
+    """What a failed backward pass means in words."""
+    if "checkpoint" not in str(error):
+        got = f"{type(error).__name__} in the backward pass: {error}"
+        return ModelError("model", got, "a score that can be differentiated")
+    return ModelError(
+        "model",
+        f"{type(error).__name__} from its activation checkpoints, which run it again on the way back",
+        "a model that keeps its activations",
+        "Switch it off: model.gradient_checkpointing_disable() in transformers, "
+        "model.set_grad_checkpointing(False) in timm.",
+    )
 
 
 def check_score(score: Tensor) -> None:

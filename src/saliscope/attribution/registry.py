@@ -62,6 +62,9 @@ _METHODS: tuple[type[Method], ...] = (
     GradientRollout,
 )
 
+OWN_FAMILY = "Your own"
+"""Heads the user's own methods, and those of ours that hold values of the user's."""
+
 _own: dict[str, type[Method]] = {}
 _watchers: "list[weakref.ref[Any]]" = []
 _lock = threading.Lock()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from saliscope.core.coverage import Coverage
 from saliscope.core.device import as_like
+from saliscope.core.layers import map_of
 from saliscope.core.targets import ResolvedTarget
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Path:
         Score at both ends.
     points : Tensor of shape (n_nodes, n, ...), optional
         Where the gradients were taken; None for a straight path.
+    products : Tensor of the shape of `gradients`, optional
+        ``difference * gradient`` at each node, where a node stands for several points: the mean of products
+        is no product of means. All else is then a mean as well.
     """
 
     nodes: Tensor
@@ -49,6 +53,7 @@ class Path:
     baseline_score: Tensor
     score: Tensor
     points: Tensor | None = None
+    products: Tensor | None = None
 
     def of(self, i: int) -> "Path":
         """The path of one input, still as a batch of one, with `nodes` and `weights` of shape (n_nodes,)."""
@@ -66,6 +71,7 @@ class Path:
             baseline_score=self.baseline_score[one],
             score=self.score[one],
             points=None if self.points is None else self.points[:k, one],
+            products=None if self.products is None else self.products[:k, one],
         )
 
     @property
@@ -81,7 +87,7 @@ class Path:
     @property
     def terms(self) -> Float[Tensor, "k n *features"]:
         """``difference * gradient`` at each node."""
-        return self.gradients * self.difference
+        return self.gradients * self.difference if self.products is None else self.products
 
     @property
     def cumulative(self) -> Float[Tensor, "k n *features"]:
@@ -151,7 +157,7 @@ class Attribution:
     inputs : Tensor
         What was explained, in model space.
     convergence_delta : Tensor of shape (n,), optional
-        Sum of attributions minus the change of score from baseline to input. No bound on the map's error.
+        Sum of `summands` minus the change of score from baseline to input. No bound on the map's error.
     map_change : Tensor of shape (n,), optional
         Relative L2 change of the map between half of the steps and all: an estimate of the map's own error.
     map_error : Tensor of shape (n,), optional
@@ -161,14 +167,16 @@ class Attribution:
         For methods that sample: standard error of `map`, estimated from the samples themselves.
     sample_scores : Tensor of shape (n_samples, n), optional
         For methods that ask about altered inputs at random: the score of each (float64, on the CPU).
+    sample_groups : Tensor of shape (k, n, height, width), optional
+        For methods whose samples come from k independent sequences: the mean of each, as a map.
     sample_counts : Tensor of shape (n,), optional
-        For methods that average over noisy copies: how many each input has had.
+        For methods that average over noisy copies, or ask about coalitions: how many each input has had.
     sample_mean : Tensor of the shape of `values`, optional
         Where `values` are a variance over copies: the mean, from which more copies go on.
     coverage : Coverage, optional
         For methods that replace the gradient of operations: which ones had a rule, and which had none.
     path : Path, optional
-        For path methods with one baseline.
+        For path methods with one baseline; for a layer, in the layer's own space.
     per_baseline : tuple of Attribution
         For several baselines: each one's own result.
     layer : str, optional
@@ -196,6 +204,7 @@ class Attribution:
     map_error: Tensor | None = None
     standard_error: Tensor | None = None
     sample_scores: Tensor | None = None
+    sample_groups: Tensor | None = None
     sample_counts: Tensor | None = None
     sample_mean: Tensor | None = None
     coverage: Coverage | None = None
@@ -215,3 +224,15 @@ class Attribution:
     def map(self) -> Float[Tensor, "n height width"]:
         """Sum over the channels: what a picture of the attribution shows."""
         return self.values.sum(1)
+
+    @property
+    def summands(self) -> Tensor:
+        """What sums to the change of the score, where a method says so: `units` of a layer, else `values`."""
+        return self.values if self.units is None else self.units
+
+    def shown(self, values: Tensor) -> Float[Tensor, "k height width"]:
+        """Values in the layout of `summands`, any number of rows, in the way of `map`."""
+        if self.units is None:
+            return values.sum(1)
+        height, width = self.inputs.shape[2:]
+        return map_of(values, (height, width))

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from saliscope.attribution.base import Attribution, Method, Question
+from saliscope.attribution.base import Attribution, Question
+from saliscope.attribution.layered import Layered
 from saliscope.core.anytime import Step
 from saliscope.core.coverage import Coverage
 from saliscope.core.ops import Rewriter
 
 
-class RuledGradient(Method):
+class RuledGradient(Layered):
     """A method whose value at a pixel is a function of the input and a modified gradient there."""
 
     family: ClassVar[str] = "Rules"
@@ -37,15 +38,15 @@ class RuledGradient(Method):
         return gradient
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
-        rewriter, total, asked = self._rewriter(question), len(question.inputs), self._start(question)
+        rewriter, total, asked = self._rewriter(question), len(question), self._start(question)
         values: list[Tensor] = []
         scores: list[Tensor] = []
 
         def work(start: int, stop: int) -> tuple[Tensor, Tensor]:
-            score, gradient = asked.input_gradients(start, stop, partial(self._around, rewriter))
-            return score, self._values(question.inputs[start:stop], gradient, score)
+            score, inputs, gradient = asked.input_gradients(start, stop, partial(self._around, rewriter))
+            return score, self._values(inputs, gradient, score)
 
-        for _, stop, (score, part) in question.chunked(work, total):
+        for _, stop, (score, part) in question.whole.chunked(work, total):
             values.append(part)
             scores.append(score)
             if stop == total and asked is question:
@@ -54,7 +55,7 @@ class RuledGradient(Method):
             yield Step(answer, stop, total)
 
     def _answer(self, question: Question, parts: tuple[Tensor, ...], coverage: Coverage) -> Attribution:
-        values = filled(parts, len(question.inputs))
+        values = filled(parts, len(question))
         complete = sum(map(len, parts)) == len(values)
         return question.answer(
             self, values, coverage=coverage, complete=complete, notes=self._notes(question)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Method, Question, check_count
-from saliscope.attribution.baselines import Black, as_baselines
+from saliscope.attribution.baselines import Baseline, Black, as_baselines
 from saliscope.attribution.cards import surrogate as cards
 from saliscope.attribution.knobs import knob
 from saliscope.attribution.perturbation import forward_scores, starts_of
@@ -31,6 +31,9 @@ MOST_PLAYERS = 16
 
 _GROUPS = 16
 """Parts of the samples; leaving out one after the other gives the standard error."""
+
+_MOST_COPIED = 400
+"""Superpixels up to which partial answers have a standard error: 22 MB for each picture."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Surrogate(Method):
         check_count("seed", self.seed, minimum=0)
         as_baselines(self.baseline)
 
+    @property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """The baselines, always as a tuple."""
+        return as_baselines(self.baseline)
+
     @abstractmethod
     def _design(self, m: int) -> "_Design":
         """What is sampled of a picture of `m` superpixels."""
@@ -76,7 +84,7 @@ class Surrogate(Method):
         inputs = question.inputs
         superpixels = Superpixels.of(question, self.n_segments, self.segments)
         designs = [self._design(m) for m in superpixels.counts]
-        starts = starts_of(question, as_baselines(self.baseline))
+        starts = starts_of(question, self.baselines)
         before = torch.stack([exact(question.scores(start)) for start in starts]).mean(0)
         changes = (exact(question.score) - before).tolist()
         fits = [_Fit.begun(design, change) for design, change in zip(designs, changes, strict=True)]
@@ -117,7 +125,7 @@ class Surrogate(Method):
         for _, stop, seen in question.chunked(work, total):
             for i, sample in seen:
                 fits[i].add(sample, n_starts)
-            now = [fit.copied() for fit in fits]
+            now = fits if stop == total else [fit.copied() for fit in fits]
             yield Step(partial(self._answer, question, superpixels, now, stop == total), stop, total)
 
     def _answer(
@@ -133,6 +141,7 @@ class Surrogate(Method):
             superpixels.spread(found, like),
             convergence_delta=torch.stack(gaps),
             standard_error=superpixels.spread(errors, like)[:, 0] if known else None,
+            sample_counts=torch.tensor([fit.count for fit in fits]),
             notes=(*self._notes(fits), *_cautions(superpixels, known)) if complete else (),
             complete=complete,
         )
@@ -179,7 +188,8 @@ class _Fit:
         """Before the first sample. The picture itself is in no group, and never left out."""
         moments = torch.zeros(_GROUPS + 1, design.m + 2, design.m + 2, dtype=torch.float64)
         if design.with_picture:
-            moments[-1] = _outer(np.ones(design.m, dtype=bool), change)
+            row = _row(np.ones(design.m, dtype=bool), change)
+            moments[-1] = torch.outer(row, row)
         return cls(design, change, moments)
 
     def add(self, sample: _Sample, n_terms: int) -> None:
@@ -187,19 +197,22 @@ class _Fit:
         number, kept, weight, part = sample
         self._begun, self._terms = self._begun + part, self._terms + 1
         if self._terms == n_terms:
-            self.moments[number // 2 % _GROUPS] += weight * _outer(kept, self._begun)
+            row = _row(kept, self._begun)
+            self.moments[number // 2 % _GROUPS].addr_(weight * row, row)
             self.count, self._begun, self._terms = self.count + 1, 0.0, 0
 
     def copied(self) -> "_Fit":
-        """As it is now."""
-        return replace(self, moments=self.moments.clone())
+        """As it is now; for many superpixels without the groups, whose copy takes longer than a model."""
+        few = self.design.m <= _MOST_COPIED
+        return replace(self, moments=self.moments.clone() if few else self.moments.sum(0, keepdim=True))
 
     def errors(self, fitted: Callable[[Tensor, float], Tensor], complete: bool) -> Float[Tensor, " m"]:
         """Standard error of each coefficient, by leaving out one group after the other.
 
-        Zero where all coalitions were seen; NaN where too few samples are left for a fit.
+        Zero where all coalitions were seen; NaN where too few samples are left for a fit, or no groups.
         """
-        if self.design.exhaustive or self.count < max(2 * _GROUPS, 3 * self.design.m):
+        few = self.count < max(2 * _GROUPS, 3 * self.design.m) or len(self.moments) == 1
+        if self.design.exhaustive or few:
             value = 0.0 if self.design.exhaustive and complete else torch.nan
             return torch.full((self.design.m,), value, dtype=torch.float64)
         total = self.moments.sum(0)
@@ -207,9 +220,8 @@ class _Fit:
         return ((_GROUPS - 1) * left.var(0, correction=0)).sqrt()
 
 
-def _outer(kept: np.ndarray, y: float) -> Tensor:
-    row = torch.from_numpy(np.concatenate([[1.0], kept, [y]]))
-    return torch.outer(row, row)
+def _row(kept: np.ndarray, y: float) -> Tensor:
+    return torch.from_numpy(np.concatenate([[1.0], kept, [y]]))
 
 
 def _solved(matrix: Tensor, right: Tensor) -> Tensor:
@@ -328,7 +340,8 @@ class KernelSHAP(Surrogate):
     )
     card: ClassVar[Card] = cards.KERNEL_SHAP
 
-    sampling: Sampling = knob("auto", "coalitions")
+    n_samples: int = knob(1000, "coalitions", 10, 10000, 10, log=True)
+    sampling: Sampling = knob("auto", "which coalitions")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -190,7 +190,7 @@ def joined(question: Question, method: Method, parts: list[Attribution], **detai
     deltas = [part.convergence_delta for part in parts if part.convergence_delta is not None]
     return question.answer(
         method,
-        torch.stack([part.values for part in parts]).mean(0),
+        torch.stack([part.summands for part in parts]).mean(0),
         convergence_delta=torch.stack(deltas).mean(0),
         per_baseline=tuple(parts),
         **details,

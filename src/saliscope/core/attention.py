@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from saliscope.core.device import wide
 from saliscope.core.layers import running
 from saliscope.core.op_names import opened
+from saliscope.core.op_parts import attention
 
 _SOFTMAX = (F.softmax, torch.softmax, torch.special.softmax, Tensor.softmax)
 _PRODUCTS = frozenset({"matmul", "__matmul__", "bmm", "einsum"})
@@ -73,7 +73,7 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func in (F.multi_head_attention_forward, F.scaled_dot_product_attention):
-            step_by_step = _attend if func is F.scaled_dot_product_attention else _multi_head
+            step_by_step = attention if func is F.scaled_dot_product_attention else _multi_head
             with self:  # what it is made of arrives here again
                 return step_by_step(*args, **kwargs)
         name = getattr(func, "__name__", "")
@@ -99,35 +99,6 @@ class _Watch(TorchFunctionMode):
 
 def _last_dimension(args: tuple[Any, ...], kwargs: dict[str, Any], ndim: int) -> bool:
     return (args[1] if len(args) > 1 else kwargs.get("dim")) in (-1, ndim - 1)
-
-
-def _attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """``scaled_dot_product_attention``, with its weights as a tensor."""
-    dtype = wide(query.dtype)  # as its kernels do
-    if enable_gqa:
-        key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
-    scores = query.to(dtype) @ key.to(dtype).transpose(-2, -1)
-    scores = scores * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if is_causal:
-        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    if attn_mask is not None:
-        seen = attn_mask if attn_mask.dtype == torch.bool else ~attn_mask.isneginf()
-        scores = scores if attn_mask.dtype == torch.bool else scores + attn_mask
-        # A query that may look at nothing gets nothing, where a plain softmax would give NaN.
-        scores = scores.masked_fill(~seen, -torch.inf).masked_fill(~seen.any(-1, keepdim=True), 0)
-        weights = scores.softmax(-1) * seen.any(-1, keepdim=True)
-    else:
-        weights = scores.softmax(-1)
-    return F.dropout(weights.to(value.dtype), dropout_p) @ value
 
 
 _multi_head = opened(F.multi_head_attention_forward)

@@ -1,6 +1,7 @@
 """A model is borrowed: it comes back exactly as it was handed over."""
 
 import operator
+import re
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -168,9 +169,8 @@ def untouched(module: nn.Module) -> Iterator[None]:
     with _lock_of(module):
         before = _Snapshot(module)
         try:
-            for part in before.parts:
-                if part.training:
-                    part.training = False
+            for part in before.training:
+                part.training = False
             with preserved_rng(device), plain_arithmetic(), torch.enable_grad():
                 yield
         finally:
@@ -210,36 +210,39 @@ def _writes(tensor: Tensor) -> int:
 
 
 class _Snapshot:
-    """The state of a module that a forward pass could change."""
+    """The state of a module that a forward pass could change; taken at every chunk, so it has to be quick."""
 
     def __init__(self, module: nn.Module) -> None:
-        self.parts = list(module.modules())
-        self._flags = [part.training for part in self.parts]
+        parts = list(module.modules())
+        self.training = [part for part in parts if part.training]
         # TorchScript keeps its attributes outside of __dict__.
-        spaces = [vars(part) for part in self.parts if not isinstance(part, torch.jit.ScriptModule)]
-        self._dicts = [(space, dict(space)) for space in spaces]
+        self._scripted = [(part, part.training) for part in parts if isinstance(part, torch.jit.ScriptModule)]
+        spaces = [vars(part) for part in parts if not isinstance(part, torch.jit.ScriptModule)]
+        self._dicts = [(space, space.copy()) for space in spaces]
         self._empty: list[dict[Any, Any]] = []  # most of them: a module has a dict for each kind of hook
         self._lists: list[tuple[list[Any], list[Any]]] = []
-        plain: list[Tensor] = []
-        for value in (value for space in spaces for value in space.values() if type(value) not in _PLAIN):
-            if isinstance(value, dict):
-                if value:
-                    self._dicts.append((value, dict(value)))
-                else:
-                    self._empty.append(value)
-            elif isinstance(value, list):
-                self._lists.append((value, list(value)))
-            elif isinstance(value, Tensor) and not value.requires_grad:
-                plain.append(value)
-        with torch.no_grad():
-            self._tensors = [
-                (t, t._version, t.clone()) for t in (*module.buffers(), *plain) if not t.is_inference()
-            ]
+        tensors = [t for part in parts for t in part._buffers.values() if t is not None]
+        for space in spaces:
+            for value in space.values():
+                if type(value) in _PLAIN:
+                    continue
+                if isinstance(value, dict):
+                    if value:
+                        self._dicts.append((value, value.copy()))
+                    else:
+                        self._empty.append(value)
+                elif isinstance(value, list):
+                    self._lists.append((value, value.copy()))
+                elif isinstance(value, Tensor) and not value.requires_grad:
+                    tensors.append(value)
+        self._tensors = _Values(t for t in tensors if not t.is_inference())
 
     def restore(self) -> None:
-        for current in self._empty:
-            if current:
+        if any(self._empty):
+            for current in self._empty:
                 current.clear()
+        for part in self.training:
+            part.training = True
         for current, saved in self._dicts:
             same = list(current) == list(saved)
             if not same or any(map(operator.is_not, current.values(), saved.values())):
@@ -248,13 +251,38 @@ class _Snapshot:
         for current, saved in self._lists:
             if len(current) != len(saved) or any(map(operator.is_not, current, saved)):
                 current[:] = saved
-        for part, flag in zip(self.parts, self._flags, strict=True):
-            if part.training != flag:
-                part.training = flag
+        for part, flag in self._scripted:
+            part.training = flag
+        self._tensors.restore()
+
+
+class _Values:
+    """The values of tensors; many small ones are copied as one large one."""
+
+    def __init__(self, tensors: Iterator[Tensor]) -> None:
+        groups: dict[Any, list[Tensor]] = {}
+        for t in tensors:
+            plain = type(t) is Tensor and t.layout is torch.strided and not t.is_quantized
+            groups.setdefault((t.dtype, t.device) if plain else id(t), []).append(t)
         with torch.no_grad():
-            for tensor, version, values in self._tensors:
-                if tensor._version != version:
-                    tensor.copy_(values)
+            self._groups = [
+                (
+                    group,
+                    [t._version for t in group],
+                    group[0].clone() if len(group) == 1 else torch.cat([t.reshape(-1) for t in group]),
+                )
+                for group in groups.values()
+            ]
+
+    def restore(self) -> None:
+        for group, versions, values in self._groups:
+            if [t._version for t in group] == versions:
+                continue
+            parts = [values] if len(group) == 1 else values.split([t.numel() for t in group])
+            with torch.no_grad():
+                for tensor, version, part in zip(group, versions, parts, strict=True):
+                    if tensor._version != version:
+                        tensor.copy_(part.view_as(tensor))
 
 
 def _lock_of(module: nn.Module) -> threading.RLock:
@@ -272,5 +300,10 @@ def _advice(inputs: Tensor, message: str) -> str:
     if any(word in message.lower() for word in ("shape", "size", "channel", "dimension")):
         return (
             "Check the size and the channels it wants; `transform=` resizes and normalises pictures for it."
+        )
+    if re.search(r"missing \d+ required", message):
+        return (
+            "If it has further inputs, wrap it: an nn.Module that keeps the model and them, and whose "
+            "forward(self, x) returns self.model(x, self.others)."
         )
     return "It comes from the model's own code."

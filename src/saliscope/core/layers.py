@@ -1,8 +1,8 @@
 """Layers by name, the activations they put out, and the grid behind a row of tokens."""
 
 import difflib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,38 +47,99 @@ def find_layer(module: nn.Module, layer: str | nn.Module) -> tuple[str, nn.Modul
     raise LayerError("layer", repr(layer), f"the name of one of the model's {len(names)} layers", way_out)
 
 
+@contextmanager
+def behind(layer: nn.Module, function: Callable[[Any], Any]) -> Iterator[None]:
+    """Call `function` with what the layer puts out; what it returns, if anything, takes its place."""
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        with torch._C.DisableTorchFunction():  # what is asked here is no operation of the network
+            return function(output)
+
+    handle = layer.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 @dataclass
 class Tap:
-    """Activations caught at a layer: `leaf` is a fresh leaf of the graph, None until the layer ran."""
+    """Activations caught at a layer: `leaf` is where a gradient is asked for, None until the layer ran."""
 
     leaf: Tensor | None = None
 
 
 @contextmanager
-def tapped(layer: nn.Module) -> Iterator[Tap]:
-    """Cut the graph at a layer's output, so that a gradient goes no deeper than needed.
+def tapped(layer: nn.Module, cut: bool = True) -> Iterator[Tap]:
+    """Catch a layer's output on its way, so that the score's gradient at it can be asked for.
 
-    Inside, no graph is kept up to the layer; from its output on, gradients are enabled. The model goes on
-    with a copy, so an in-place operation behind the layer cannot write into the activations. If the layer
-    runs several times, the last call counts.
+    The model goes on with a copy, so an operation in place behind it cannot write into the activations.
+    If the layer runs several times, the last call counts.
+
+    Parameters
+    ----------
+    layer : nn.Module
+    cut : bool
+        Cut the graph there: none is kept up to the layer; from its output on, gradients are enabled, and
+        `Tap.leaf` is a leaf. Otherwise the graph is left as it is.
     """
     tap = Tap()
 
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        torch.set_grad_enabled(True)
+    def catch(output: Any) -> Any:
+        if cut:
+            torch.set_grad_enabled(True)
         activations = first_tensor(output)
         if activations is None:
             return None
-        tap.leaf = activations.detach().clone().requires_grad_()
+        tap.leaf = activations.detach().clone().requires_grad_() if cut else activations.clone()
         return with_first_tensor(output, tap.leaf.clone())
 
-    handle = layer.register_forward_hook(hook)
+    with _no_graph_yet() if cut else nullcontext(), behind(layer, catch):
+        yield tap
+
+
+@contextmanager
+def replaced(layer: nn.Module, activations: Tensor, call: int) -> Iterator[None]:
+    """Let a model go on from a layer's end with other activations; no graph is kept up to there.
+
+    Parameters
+    ----------
+    layer : nn.Module
+    activations : Tensor
+        In the place of the layer's output. What follows may write into it.
+    call : int
+        Which call of the layer it is, the last one, counted from 1.
+
+    Raises
+    ------
+    LayerError
+        If the layer runs another number of times.
+    """
+    calls, graph = 0, torch.is_grad_enabled()
+
+    def replace(output: Any) -> Any:
+        nonlocal calls
+        calls += first_tensor(output) is not None
+        if calls != call:
+            return None
+        torch.set_grad_enabled(graph)
+        return with_first_tensor(output, activations)
+
+    with _no_graph_yet(), behind(layer, replace):
+        yield
+    if calls != call:
+        got = f"a layer that runs {call} times for the input, but {calls} times on the way to it"
+        raise LayerError("layer", got, "a layer that always runs as often", "Name the layer around it.")
+
+
+@contextmanager
+def _no_graph_yet() -> Iterator[None]:
+    """Begin without a graph; what is set inside ends with this."""
     previous = torch.is_grad_enabled()
     try:
         torch.set_grad_enabled(False)
-        yield tap
+        yield
     finally:
-        handle.remove()
         torch.set_grad_enabled(previous)
 
 
@@ -87,16 +148,13 @@ def heard(layer: nn.Module) -> Iterator[list[Tensor]]:
     """Keep what a layer puts out at its last call, as a copy: what follows may work in place on its own."""
     outputs: list[Tensor] = []
 
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+    def keep(output: Any) -> None:
         tensor = first_tensor(output)
         if tensor is not None:
             outputs[:] = [tensor.clone()]
 
-    handle = layer.register_forward_hook(hook)
-    try:
+    with behind(layer, keep):
         yield outputs
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -200,6 +258,11 @@ def enlarged(maps: Tensor, picture: tuple[int, int]) -> Float[Tensor, "n channel
     return torch.nn.functional.interpolate(maps, size=picture, mode="bilinear", align_corners=False)
 
 
+def map_of(values: Tensor, picture: tuple[int, int]) -> Float[Tensor, "n height width"]:
+    """What a picture of a layer's values shows: their sum over the channels, at the size of the picture."""
+    return enlarged(as_maps(values, picture).sum(1, keepdim=True), picture)[:, 0]
+
+
 def _layout(shape: tuple[int, ...], picture: tuple[int, int]) -> tuple[str, tuple[int, int]] | None:
     if len(shape) == 4:
         _, a, b, c = shape
@@ -237,6 +300,24 @@ def _mismatch(height: int, width: int, picture: tuple[int, int]) -> float:
 def silent(name: str) -> LayerError:
     """The error of a layer without an output."""
     return LayerError("layer", f"'{name}', which put out no tensor", "a layer that runs in the forward pass")
+
+
+def check_rows(name: str, activations: Tensor | None, rows: int) -> Tensor:
+    """A layer's activations, which must be one row for each input.
+
+    Raises
+    ------
+    LayerError
+        If they are not, or the layer put out no tensor.
+    """
+    if activations is None:
+        raise silent(name)
+    found = len(activations) if activations.ndim else 0
+    if found != rows:
+        inputs = "one input" if rows == 1 else f"{rows} inputs"
+        got = f"'{name}', which puts out {found} rows for {inputs}"
+        raise LayerError("layer", got, "one row for each input", "Name the layer around it.")
+    return activations
 
 
 def first_tensor(output: Any) -> Tensor | None:

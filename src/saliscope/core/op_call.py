@@ -29,6 +29,8 @@ class Call:
     sources : tuple
         Where each tensor comes from, copies and the hooks of modules seen through: the very rule that the
         operation before was given, `INPUT` for the model's input, None for anything else.
+    carrier : int, optional
+        Of an `ACTIVATION`, ``x * g(x)``: which of the tensors is ``x``.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Call:
     _args: tuple[Any, ...] = field(repr=False)
     _kwargs: dict[str, Any] = field(repr=False)
     sources: tuple[Any, ...] = field(default=(), repr=False)
+    carrier: int | None = None
 
     def run(self, *tensors: Tensor) -> Tensor:
         """The same operation, out of place, on other tensors in the places of its own."""
@@ -92,6 +95,12 @@ Rule = Callable[[Call, Tensor, Tensor], Sequence[Tensor | None]]
 def own_gradient(call: Call, output: Tensor, gradient: Tensor) -> Sequence[Tensor | None]:
     """The operation's own gradient: the rule of an operation for which it is the right one."""
     return call.pull(gradient, *call.tensors)
+
+
+def carried(call: Call, output: Tensor, gradient: Tensor) -> Sequence[Tensor | None]:
+    """Of ``x * g(x)``, which is one function of one input: all goes back by way of ``x``."""
+    own = call.pull(gradient, *call.tensors)
+    return [found if place == call.carrier else None for place, found in enumerate(own)]
 
 
 def from_output(rule: Rule) -> Rule:

@@ -130,6 +130,12 @@ SOFT_RECTIFIERS = _words(
 )
 """What stands in a rectifier's place in other networks, and lets something through below zero."""
 
+CHOICE = "choice by comparison"
+"""A product with, or a choice by, what a comparison of the input's own values says: `DECIDES`."""
+
+ACTIVATION = "x * g(x)"
+"""A product of x with a function of x, value by value: an activation spelled out."""
+
 _KNOWN = (
     MOVES
     | AVERAGES

@@ -4,25 +4,54 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from saliscope.core.device import wide
 
 Argument = Callable[..., Any]
 """An argument of the operation by name, with a default."""
 
 
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """``scaled_dot_product_attention``, with its weights as a tensor."""
+    dtype = wide(query.dtype)  # as its kernels do
+    if enable_gqa:
+        key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
+    scores = _cast(query, dtype) @ _cast(key, dtype).transpose(-2, -1)
+    scores = scores * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if attn_mask is not None:
+        seen = attn_mask if attn_mask.dtype == torch.bool else ~attn_mask.isneginf()
+        scores = scores if attn_mask.dtype == torch.bool else scores + attn_mask
+        # A query that may look at nothing gets nothing, where a plain softmax would give NaN.
+        scores = scores.masked_fill(~seen, -torch.inf).masked_fill(~seen.any(-1, keepdim=True), 0)
+        weights = scores.softmax(-1) * seen.any(-1, keepdim=True)
+    else:
+        weights = scores.softmax(-1)
+    weights = _cast(weights, value.dtype)
+    return (F.dropout(weights, dropout_p) if dropout_p else weights) @ value
+
+
+def _cast(x: Tensor, dtype: torch.dtype) -> Tensor:
+    # One of no effect would be an operation to listen to.
+    return x if x.dtype == dtype else x.to(dtype)
+
+
 def _attention(argument: Argument) -> Tensor:
-    query, key, value = (argument(name) for name in ("query", "key", "value"))
-    mask, scale = argument("attn_mask"), argument("scale")
-    if argument("enable_gqa", False):
-        groups = query.shape[-3] // key.shape[-3]
-        key, value = (x.repeat_interleave(groups, -3) for x in (key, value))
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    weights = torch.matmul(query, key.transpose(-2, -1)) * scale
-    if argument("is_causal", False):
-        mask = torch.ones(weights.shape[-2:], dtype=torch.bool, device=query.device).tril()
-    if mask is not None:
-        weights = weights.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else weights + mask
-    return torch.matmul(weights.softmax(-1), value)
+    names = ("query", "key", "value", "attn_mask", "scale")
+    causal, grouped = argument("is_causal", False), argument("enable_gqa", False)
+    return attention(**{name: argument(name) for name in names}, is_causal=causal, enable_gqa=grouped)
 
 
 def _softmax(argument: Argument) -> Tensor:

@@ -9,11 +9,10 @@ modified gradient.
 Nothing is patched. Outside of `Rewriter.run` nothing listens.
 """
 
-import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -21,8 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
-from saliscope.core.coverage import Coverage, OpCall
+from saliscope.core.coverage import Coverage
+from saliscope.core.layers import behind, running
 from saliscope.core.op_call import (
     Call,
     Linear,
@@ -36,8 +37,20 @@ from saliscope.core.op_call import (
     storage_of,
     tensors_in,
 )
-from saliscope.core.op_names import DECIDES, LEARNED, MOVES, opened, special_name, spelling
+from saliscope.core.op_names import (
+    ACTIVATION,
+    CHOICE,
+    DECIDES,
+    LEARNED,
+    MOVES,
+    Spelling,
+    opened,
+    special_name,
+    spelling,
+)
+from saliscope.core.op_nodes import Kept, Node, Record, joined, name_of
 from saliscope.core.op_parts import PARTS
+from saliscope.core.op_roots import Roots, origin
 
 Rules = Mapping[str, Rule] | Callable[[Call], Rule | None]
 
@@ -58,6 +71,8 @@ class Rewriter:
     measure : bool or "rules"
         Measure the conservation of every call, also of those that keep their gradient; or only where a rule
         is.
+    layer : nn.Module, optional
+        The gradient goes back to the output of this part only: calls before it ends are in no report.
 
     Examples
     --------
@@ -74,15 +89,17 @@ class Rewriter:
         *,
         merge: bool = False,
         measure: bool | Literal["rules"] = False,
+        layer: nn.Module | None = None,
     ) -> None:
-        self.module, self.merge, self.measure = module, merge, measure
+        self.module, self.merge, self.layer = module, merge, layer
+        self.measure: bool | Literal["rules"] = measure
         self._rules = rules
         names = () if callable(needs) else frozenset(needs)
         self.needs = needs if callable(needs) else lambda call: call.name in names
-        self._runs: list[list[_Record]] = []
+        self._runs: list[list[Record]] = []
 
     @contextmanager
-    def run(self, rules: Rules | None = None) -> Iterator[list["Node"]]:
+    def run(self, rules: Rules | None = None) -> Iterator[list[Node]]:
         """Listen to the model inside; may be entered again for the next rows, also with rules of their own.
 
         Yields
@@ -91,105 +108,28 @@ class Rewriter:
             Filled with the calls that have a rule, in order.
         """
         records = list(_compiled(self.module))
-        with _layers(self.module) as layers, _Mode(self, rules or self._rules, records, layers) as mode:
+        silent = len(records)
+
+        def forget(_output: Any) -> None:
+            del records[silent:]
+
+        with (
+            running(self.module) as layers,
+            _Mode(self, rules or self._rules, records, layers) as mode,
+            _put_out(self.module, mode.look_for_foreign),
+            nullcontext() if self.layer is None else behind(self.layer, forget),
+        ):
             yield mode.nodes
         self._runs.append(records)
 
     @property
     def coverage(self) -> Coverage:
         """Every call that the gradient went through; the same call in several runs is one."""
-        calls: dict[tuple[Any, ...], list[_Record]] = {}
+        calls: dict[tuple[Any, ...], list[Record]] = {}
         for records in self._runs:
             for k, record in enumerate(records):
                 calls.setdefault((k, record.name, record.layer, record.rule), []).append(record)
-        return Coverage(
-            tuple(_joined(same) for _, same in sorted(calls.items(), key=lambda item: item[0][0]))
-        )
-
-
-@dataclass
-class _Record:
-    name: str
-    layer: str
-    rule: str | None
-    needed: bool
-    above: float | None = None
-    below: float = 0.0
-
-
-def _joined(same: list[_Record]) -> OpCall:
-    measured = [record for record in same if record.above is not None]
-    above = sum(record.above or 0.0 for record in measured)
-    conserved = sum(record.below for record in measured) / above if above else math.nan
-    return OpCall(
-        same[0].name,
-        same[0].layer,
-        same[0].rule,
-        same[0].needed,
-        conserved if math.isfinite(conserved) else None,
-    )
-
-
-class _Kept:
-    """A tensor as it was: should the model overwrite it, a copy is taken first."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self._tensor = tensor.detach()
-        self._version = tensor._version
-
-    def copy(self, copies: dict[Any, Tensor]) -> None:
-        """Take a copy, or one of `copies` if it is of the same values."""
-        tensor = self.tensor
-        place = (tensor.shape, tensor.stride(), tensor.storage_offset())
-        self._tensor = copies.setdefault(place, tensor if place in copies else tensor.clone())
-        self._version = self._tensor._version
-
-    @property
-    def tensor(self) -> Tensor:
-        if self._tensor._version != self._version:
-            raise RuntimeError("a tensor needed for a rule has been overwritten by code that cannot be heard")
-        return self._tensor
-
-
-class Node:
-    """One call that has a rule: what it was given and what it made, whatever the model did to them later."""
-
-    def __init__(self, call: Call, rule: Rule, record: _Record, mode: "_Mode", writes: bool) -> None:
-        self.rule, self._record, self._measure = rule, record, mode.rewriter.measure
-        self.writes = writes
-        self._named = _name_of(rule)
-        # The tensors of the call itself may be overwritten before long.
-        self._call, self._likes = replace(call, tensors=()), [(t.shape, t.dtype) for t in call.tensors]
-        reads = self._measure or not getattr(rule, "from_output", False)
-        self._inputs = [mode.keep(tensor) for tensor in call.tensors if reads]
-        self._output: _Kept | None = None
-
-    @property
-    def call(self) -> Call:
-        """The call, with the tensors that it was given; without, where the rule does not read them."""
-        return replace(self._call, tensors=tuple(kept.tensor for kept in self._inputs))
-
-    @property
-    def output(self) -> Tensor:
-        """What it made."""
-        assert self._output is not None
-        return self._output.tensor
-
-    def backward(self, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradient for each tensor that flows, by the rule."""
-        call, output = self.call, self.output
-        rows = zip(self.rule(call, output, gradient), self._likes, call.flows, strict=True)
-        found = [
-            given.sum_to_size(shape).to(dtype) if flow and given is not None else None
-            for given, (shape, dtype), flow in rows
-        ]
-        if self._record.rule is not None:  # some know their name only now
-            self._record.rule = self._record.rule.replace(self._named, _name_of(self.rule), 1)
-        if self._measure and getattr(self.rule, "measured", True):
-            self._record.above = _total(output, gradient)
-            pairs = zip(call.tensors, found, strict=True)
-            self._record.below = sum(_total(tensor, given) for tensor, given in pairs if given is not None)
-        return tuple(given for given, flow in zip(found, call.flows, strict=True) if flow)
+        return Coverage(tuple(joined(same) for _, same in sorted(calls.items(), key=lambda item: item[0][0])))
 
 
 class _Ruled(torch.autograd.Function):
@@ -205,7 +145,7 @@ class _Ruled(torch.autograd.Function):
             mode.severed |= {storage_of(output), storage_of(output := output.clone())}
         ctx.node = node
         # Counted as the memory of the graph; what is read on the way back is in the node.
-        ctx.save_for_backward(*(kept.tensor for kept in node._inputs), output)
+        ctx.save_for_backward(*node.inputs, output)
         return output
 
     @staticmethod
@@ -216,7 +156,7 @@ class _Ruled(torch.autograd.Function):
 class _Mode(TorchFunctionMode):
     """Hears every call of an operation in one thread."""
 
-    def __init__(self, rewriter: Rewriter, rules: Rules, records: list[_Record], layers: list[str]) -> None:
+    def __init__(self, rewriter: Rewriter, rules: Rules, records: list[Record], layers: list[str]) -> None:
         super().__init__()
         self.rewriter, self._records, self._layers = rewriter, records, layers
         self._rule_of = rules if callable(rules) else lambda call: rules.get(call.name)
@@ -225,13 +165,14 @@ class _Mode(TorchFunctionMode):
         self._linear: dict[int, Linear] = {}
         self._derived: dict[int, Tensor] = {}  # from weights alone
         self._decisions: dict[int, Tensor] = {}  # which way the input went, without a gradient
-        self._kept: dict[int, list[weakref.ref[_Kept]]] = {}
+        self._kept: dict[int, list[weakref.ref[Kept]]] = {}
+        self._roots = Roots()
         self._open: set[Any] = set()
         self._foreign: dict[Any, None] = {}
 
-    def keep(self, tensor: Tensor) -> _Kept:
+    def keep(self, tensor: Tensor) -> Kept:
         """A tensor as it is now, whatever the model will do to it."""
-        kept = _Kept(tensor)
+        kept = Kept(tensor)
         self._kept.setdefault(storage_of(tensor), []).append(weakref.ref(kept))
         return kept
 
@@ -258,62 +199,89 @@ class _Mode(TorchFunctionMode):
             if decided or spelled.name in DECIDES:
                 self._decisions.update((id(tensor), tensor) for tensor in tensors_in(made))
             return made
-        detached = tuple(tensor.detach() for tensor in tensors)
-        layer = self._layers[-1]
-        sources = tuple(map(_source, tensors))
-        call = Call(spelled.name, layer, func, spelled.in_place, detached, flows, slots, named, sources)
-        switch = decided and call.name in ("where", "mul", "masked_fill")
-        call = replace(call, name="switch" if switch else special_name(spelled.name, call.argument))
+        call = self._call(spelled, func, tensors, flows, slots, named, decided)
         flowing = [tensor for tensor, flow in zip(tensors, flows, strict=True) if flow]
-        before = self._linear.get(storage_of(flowing[0])) if call.name == "batch_norm" else None
-        merged = None if before is None else before.with_norm(call)
-        if before is not None and merged is not None:
-            rule = self._rule_of(merged)
-            if rule is not None and rule is not in_parts:
-                record = _Record(call.name, layer, f"{_name_of(rule)}, merged into {merged.name}", False)
-                self._records.append(record)
-                return self._ruled(merged, rule, record, before.flowing, lambda: call.run_all(*detached))
+        found = self._merged(call, flowing)
+        if found is not None:
+            return found
         rule = self._rule_of(call)
         if rule is in_parts and call.name in PARTS:
             with self:
                 made = PARTS[call.name](lambda name, default=None: filled(call.raw(name, default), tensors))
                 return args[0].copy_(made) if call.in_place else made
-        rule = None if rule is in_parts else rule
-        record = _Record(
-            call.name, layer, None if rule is None else _name_of(rule), self.rewriter.needs(call)
-        )
-        if rule is None and not (self.rewriter.measure is True and _can_be_measured(call)):
-            made = self._plain(func, args, kwargs, call.in_place)
-        else:
-            # Written to directly where that is one of the tensors that flow, else by way of a copy.
-            direct = (
-                call.in_place and flowing[0] is args[0] and all(one is not args[0] for one in flowing[1:])
-            )
-            run = partial(func, *args, **kwargs) if direct else lambda: call.run_all(*detached)
-            made = self._ruled(call, rule or own_gradient, record, flowing, run, direct)
-            if call.in_place and not direct:
-                made = self._plain(Tensor.copy_, (args[0], made), {}, True)
+        root = self._roots.of(call, flowing)
+        made, record = self._answered(call, None if rule is in_parts else rule, flowing, args, kwargs)
         if any(tensor.requires_grad for tensor in tensors_in(made)):
             self._records.append(record)
         elif decided:
             self._decisions.update((id(tensor), tensor) for tensor in tensors_in(made))
         if self.rewriter.merge and call.name in LEARNED and isinstance(made, Tensor):
             self._linear[storage_of(made)] = Linear(call, made, flowing)
+        self._roots.note(root, made)
         return made
+
+    def _call(
+        self,
+        spelled: Spelling,
+        func: Any,
+        tensors: list[Tensor],
+        flows: tuple[bool, ...],
+        slots: tuple[Any, ...],
+        named: dict[str, Any],
+        decided: bool,
+    ) -> Call:
+        """What is called, by its canonical name."""
+        detached, sources = tuple(tensor.detach() for tensor in tensors), tuple(map(_source, tensors))
+        layer, in_place = self._layers[-1], spelled.in_place
+        call = Call(spelled.name, layer, func, in_place, detached, flows, slots, named, sources)
+        if decided and call.name in ("where", "mul", "masked_fill"):
+            return replace(call, name=CHOICE)
+        carrier = self._roots.carrier(tensors) if call.name in ("mul", "div") and all(flows) else None
+        if carrier is not None and (carrier == 0 or call.name == "mul"):
+            return replace(call, name=ACTIVATION, carrier=carrier)
+        return replace(call, name=special_name(spelled.name, call.argument))
+
+    def _merged(self, call: Call, flowing: list[Tensor]) -> Any:
+        """The result of a batch norm that is one with the linear operation before it; None of any other."""
+        before = self._linear.get(storage_of(flowing[0])) if call.name == "batch_norm" else None
+        merged = None if before is None else before.with_norm(call)
+        rule = None if merged is None else self._rule_of(merged)
+        if before is None or merged is None or rule is None or rule is in_parts:
+            return None
+        record = Record(call.name, call.layer, f"{name_of(rule)}, merged into {merged.name}", False)
+        self._records.append(record)
+        return self._ruled(merged, rule, record, before.flowing, lambda: call.run_all(*call.tensors))
+
+    def _answered(
+        self, call: Call, rule: Rule | None, flowing: list[Tensor], args: Any, kwargs: Any
+    ) -> tuple[Any, Record]:
+        """The result of a call, with its rule if it has one; and what is noted of it."""
+        needed = self.rewriter.needs(call)
+        record = Record(call.name, call.layer, None if rule is None else name_of(rule), needed)
+        if rule is None and not (self.rewriter.measure is True and _can_be_measured(call)):
+            return self._plain(call.func, args, kwargs, call.in_place), record
+        # Written to directly where that is one of the tensors that flow, else by way of a copy.
+        direct = call.in_place and flowing[0] is args[0] and all(one is not args[0] for one in flowing[1:])
+        run = partial(call.func, *args, **kwargs) if direct else partial(call.run_all, *call.tensors)
+        made = self._ruled(call, rule or own_gradient, record, flowing, run, direct)
+        if call.in_place and not direct:
+            made = self._plain(Tensor.copy_, (args[0], made), {}, True)
+        return made, record
 
     def _depends(self, tensor: Tensor) -> bool:
         if not tensor.requires_grad or isinstance(tensor, nn.Parameter) or id(tensor) in self._derived:
             return False
-        self._look_for_foreign(tensor.grad_fn)
+        self.look_for_foreign(tensor)
         return True
 
-    def _look_for_foreign(self, maker: Any) -> None:
-        # A function of the user's own comes by unheard, but what it made does not.
+    def look_for_foreign(self, tensor: Tensor) -> None:
+        """Note a function of the user's own: it comes by unheard, but what it made does not."""
+        maker = tensor.grad_fn
         if isinstance(maker, BackwardCFunction) and maker not in self._foreign:
             name = type(maker).__name__.removesuffix("Backward")
             if name not in (_Ruled.__name__, "BackwardHookFunction"):
                 self._foreign[maker] = None
-                self._records.append(_Record(name, self._layers[-1], None, True))
+                self._records.append(Record(name, self._layers[-1], None, True))
 
     def _plain(self, func: Any, args: Any, kwargs: Any, in_place: bool, derive: bool = False) -> Any:
         if in_place and args and isinstance(args[0], Tensor):
@@ -337,17 +305,17 @@ class _Mode(TorchFunctionMode):
         self,
         call: Call,
         rule: Rule,
-        record: _Record,
+        record: Record,
         tensors: list[Tensor],
         run: Callable[[], Any],
         writes: bool = False,
     ) -> Any:
-        node, result = Node(call, rule, record, self, writes), []
+        node, result = Node(call, rule, record, self.rewriter.measure, self.keep, writes), []
         self.nodes.append(node)
         if writes:
             self._protect(tensors[0])
         output = _Ruled.apply(node, self, run, result, *tensors)
-        node._output = self.keep(output)
+        node.made(self.keep(output))
         made = result.pop()
         if isinstance(made, Tensor):
             return output
@@ -356,34 +324,30 @@ class _Mode(TorchFunctionMode):
 
 
 @contextmanager
-def _layers(module: nn.Module) -> Iterator[list[str]]:
-    """The names of the modules that are running, the innermost one last."""
-    stack, handles = [""], []
+def _put_out(module: nn.Module, look: Callable[[Tensor], None]) -> Iterator[None]:
+    """Show each tensor of a module's output, which no operation of the model may be given any more."""
 
-    def enter(name: str) -> Any:
-        return lambda *_: stack.append(name)
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        for tensor in tree_leaves(output):
+            if isinstance(tensor, Tensor):
+                look(tensor)
 
-    def leave(*_: Any) -> None:
-        stack.pop()
-
+    deaf = isinstance(module, torch.jit.ScriptModule)  # which takes no hooks
+    handle = None if deaf else module.register_forward_hook(hook)
     try:
-        for name, part in module.named_modules():
-            if not isinstance(part, torch.jit.ScriptModule):
-                handles.append(part.register_forward_pre_hook(enter(name), prepend=True))
-                handles.append(part.register_forward_hook(leave, always_call=True))
-        yield stack
+        yield
     finally:
-        for handle in handles:
+        if handle is not None:
             handle.remove()
 
 
-def _compiled(module: nn.Module) -> Iterator[_Record]:
+def _compiled(module: nn.Module) -> Iterator[Record]:
     """What runs without anybody being able to listen."""
     inside: tuple[str, ...] = ()
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule) and not name.startswith(inside):
             inside = (*inside, f"{name}." if name else "")
-            yield _Record("TorchScript", name, None, True)
+            yield Record("TorchScript", name, None, True)
 
 
 INPUT = "input"
@@ -391,30 +355,13 @@ INPUT = "input"
 
 
 def _source(tensor: Tensor) -> Any:
-    maker, place = tensor.grad_fn, tensor.output_nr
-    while maker is not None:
-        name = type(maker).__name__
-        if name == f"{_Ruled.__name__}Backward":
-            return getattr(maker, "node").rule  # noqa: B009
-        if name == "AccumulateGrad":
-            return INPUT
-        if name not in ("CloneBackward0", "AliasBackward0", "CopyBackwards", "BackwardHookFunctionBackward"):
-            return None
-        # Of a copy into a tensor, the last one is what was copied.
-        maker, place = maker.next_functions[-1 if name == "CopyBackwards" else place]
-    return None
+    maker, _ = origin(tensor)
+    name = type(maker).__name__
+    if name == f"{_Ruled.__name__}Backward":
+        return getattr(maker, "node").rule  # noqa: B009
+    return INPUT if name == "AccumulateGrad" else None
 
 
 def _can_be_measured(call: Call) -> bool:
     # What moves values about conserves all, and may be a view that is written to.
     return call.name not in MOVES and is_real(call.run_all(*call.tensors))
-
-
-def _total(values: Tensor, gradient: Tensor) -> float:
-    return float((values.double() * gradient.double()).sum())
-
-
-def _name_of(rule: Any) -> str:
-    while hasattr(rule, "func"):  # functools.partial
-        rule = rule.func
-    return getattr(rule, "name", None) or getattr(rule, "__name__", type(rule).__name__)

@@ -1,7 +1,7 @@
 """Run a network again from one layer on, for any `nn.Module`: what lies in front of the layer runs once."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from weakref import ref
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from saliscope.core.borrow import Borrowed, untouched
-from saliscope.core.layers import first_tensor, silent, with_first_tensor
-from saliscope.errors import LayerError, ModelError
+from saliscope.core.layers import behind, check_rows, first_tensor, with_first_tensor
+from saliscope.errors import ModelError
 
 _OF_VALUES = {"item", "tolist", "numpy", "is_nonzero", "equal", "allclose"} | {
     f"__{name}__" for name in ("bool", "int", "float", "index", "array")
@@ -64,13 +64,7 @@ class Tail:
         self._borrowed, self._layer, self._inputs = borrowed, layer, inputs
         notes = _Notes(borrowed.module, inputs.clone())
         self.outputs = self._run(notes, notes.fed, notes.cut)
-        if notes.activations is None:
-            raise silent(name)
-        rows = len(notes.activations) if notes.activations.ndim else 0
-        if rows != 1:
-            got = f"'{name}', which puts out {rows} rows for one input"
-            raise LayerError("layer", got, "one row for each input", "Name the layer around it.")
-        self.activations = notes.activations
+        self.activations = check_rows(name, notes.activations, 1)
         self._calls = notes.n_cuts
         self._notes: _Notes | None = notes
         self._plan = _Plan(notes, 2)
@@ -89,7 +83,8 @@ class Tail:
         Parameters
         ----------
         variants : Tensor of shape (k, ...)
-            In the place of the layer's output. What follows may write into it.
+            In the place of the layer's output. What follows may write into it; if it needs a gradient, a
+            graph is kept.
 
         Returns
         -------
@@ -125,28 +120,14 @@ class Tail:
             if calls != self._calls:
                 return None
             arrive()
+            torch.set_grad_enabled(variants.requires_grad)
             return with_first_tensor(output, variants)
 
         return replaced
 
     def _run(self, mode: AbstractContextManager[Any], inputs: Tensor, after: Callable[[Any], Any]) -> Any:
-        with untouched(self._borrowed.module), torch.no_grad(), _behind(self._layer, after), mode:
+        with untouched(self._borrowed.module), torch.no_grad(), behind(self._layer, after), mode:
             return self._borrowed(inputs)
-
-
-@contextmanager
-def _behind(layer: nn.Module, function: Callable[[Any], Any]) -> Iterator[None]:
-    """Call `function` with what the layer puts out; what it returns, if anything, takes its place."""
-
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        with torch._C.DisableTorchFunction():  # what is asked here is no operation of the network
-            return function(output)
-
-    handle = layer.register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 @dataclass(frozen=True)

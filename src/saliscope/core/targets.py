@@ -299,7 +299,8 @@ def resolve(
     against = None
     if asked.output == "margin" and (logits.shape[1] > 1 or asked.against is not None):
         against = _against(asked.against, indices, logits, labels)
-    names = tuple(label(i) for i in indices.tolist())
+    alone = logits.shape[1] == 1 and labels is None  # perhaps a regression, which has no classes
+    names = tuple("the only output" if alone else label(i) for i in indices.tolist())
     if against is not None:
         names = tuple(f"{a} over {label(b)}" for a, b in zip(names, against.tolist(), strict=True))
     return ResolvedTarget(asked.output, indices, against, None, names)

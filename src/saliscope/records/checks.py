@@ -64,6 +64,10 @@ _OBJECT = Check(lambda value: isinstance(value, dict), "an object")
 _HASH = Check(lambda v: isinstance(v, str) and bool(re.fullmatch("[0-9a-f]{64}", v)), "a SHA-256")
 _DTYPE = Check(lambda value: isinstance(value, str) and value in DTYPES, f"one of {', '.join(DTYPES)}")
 _OUTPUT = Check(lambda value: isinstance(value, str) and value in OUTPUTS, f"one of {', '.join(OUTPUTS)}")
+_UNIT = Check(
+    lambda value: isinstance(value, list) and 1 <= len(value) <= 3 and all(type(n) is int for n in value),
+    "a list of one to three integers",
+)
 _NUMBERS = _list_of(_or_null(_NUMBER))
 _TENSOR = {"hash": _HASH, "dtype": _DTYPE, "shape": _list_of(_SIZE)}
 
@@ -82,6 +86,8 @@ _SHAPE: dict[str, Any] = {
         "indices": _or_null(_list_of(_COUNT)),
         "against": _or_null(_list_of(_COUNT)),
         "function": _or_null(_TEXT),
+        "layer": _or_null(_TEXT),
+        "unit": _or_null(_UNIT),
         "labels": _list_of(_TEXT),
     },
     "layer": _or_null(_TEXT),
@@ -89,11 +95,23 @@ _SHAPE: dict[str, Any] = {
     "score": _NUMBERS,
     "convergence_delta": _or_null(_NUMBERS),
     "map_change": _or_null(_NUMBERS),
+    "map_error": _or_null(_NUMBERS),
     "values": {**_TENSOR, "norm": _NUMBERS, "sketch": _list_of(_list_of(_or_null(_NUMBER), N_PROJECTIONS))},
     "map": {"sum": _NUMBERS, "abs_sum": _NUMBERS, "max": _NUMBERS, "limit": _NUMBERS},
     "view": _OBJECT,
 }
 _MAY_BE_NULL = ("model", "occlusion")
+
+
+def completed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's data; the fields that records were once written without are None."""
+    whole = dict(data)
+    whole.setdefault("map_error", None)
+    if isinstance(whole.get("target"), dict):
+        whole["target"] = dict(whole["target"])
+        for name in ("layer", "unit"):
+            whole["target"].setdefault(name, None)
+    return whole
 
 
 def check(data: Mapping[str, Any]) -> None:
@@ -139,6 +157,7 @@ def _counts(data: Mapping[str, Any]) -> None:
         "score": data["score"],
         "convergence_delta": data["convergence_delta"],
         "map_change": data["map_change"],
+        "map_error": data["map_error"],
         "values.norm": data["values"]["norm"],
         "values.sketch": data["values"]["sketch"],
         "target.labels": target["labels"],
@@ -152,5 +171,8 @@ def _counts(data: Mapping[str, Any]) -> None:
             raise RecordError(f"record.{name}", got, expected, ORIGINAL)
     if data["values"]["shape"][:1] != [n]:
         raise RecordError("record.values.shape", str(data["values"]["shape"])[:80], f"{n} first", ORIGINAL)
-    if (target["indices"] is None) == (target["function"] is None):
-        raise RecordError("record.target", "indices and function", "one of them", ORIGINAL)
+    kinds = [target.get(kind) for kind in ("indices", "function", "unit")]
+    if kinds.count(None) != 2:
+        raise RecordError("record.target", "indices, function and unit", "one of them", ORIGINAL)
+    if target.get("unit") is not None and not target.get("layer"):
+        raise RecordError("record.target.layer", "a unit without its layer", "the layer's name", ORIGINAL)

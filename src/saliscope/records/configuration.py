@@ -1,19 +1,22 @@
 """Methods and baselines as plain data, and back; tensors and functions only by name."""
 
+import json
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from saliscope.attribution.adapters import Adapted
 from saliscope.attribution.base import Method
 from saliscope.attribution.baselines import Baseline
 from saliscope.attribution.registry import find_method
 from saliscope.errors import RecordError, SaliscopeError
 from saliscope.records.fingerprint import short, tensor_hash
+from saliscope.records.recorded import Recorded, recorded
 from saliscope.specs.region import Region
 
 Find = Callable[[str, Mapping[str, Any]], Any]
@@ -26,8 +29,10 @@ _REFERENCES = ("tensor", "callable", "object")
 def written(value: Any) -> Any:
     """Plain data for a parameter of a method.
 
-    Methods become ``{"key", "params"}``, baselines ``{"kind", ...}``, regions their JSON, tensors
-    ``{"tensor": hash, "dtype", "shape"}``, functions and other objects their name.
+    Methods become ``{"key", "params"}``, those of other packages with ``"made"``: their class, version and
+    plain arguments, see `saliscope.attribution.foreign.recipe_of`. Baselines become ``{"kind", ...}``,
+    regions their JSON, tensors ``{"tensor": hash, "dtype", "shape"}``, functions and other objects their
+    name.
     """
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
@@ -40,9 +45,18 @@ def written(value: Any) -> Any:
         return {"tensor": tensor_hash(tensor), "dtype": short(tensor.dtype), "shape": list(tensor.shape)}
     if isinstance(value, Region):
         return value.to_json()
+    if isinstance(value, Recorded):
+        return json.loads(value.spec)
+    if isinstance(value, Adapted):
+        own = {"baseline": written(value.baselines)} if value.baselines else {}
+        own |= {name: written(option) for name, option in value.options}
+        made = {**value.recipe, "title": value.title, "signed": value.signed}
+        return {"key": value.key, "params": own, "made": made}
     if isinstance(value, (Method, Baseline)) and is_dataclass(value):
         own = {field.name: written(getattr(value, field.name)) for field in fields(value) if field.init}
-        return {"key": value.key, "params": own} if isinstance(value, Method) else {"kind": value.kind} | own
+        if isinstance(value, Baseline):
+            return {"kind": value.kind} | own
+        return {"key": (value.origin or type(value)).key, "params": own}
     kind = "callable" if callable(value) else "object"
     return {kind: str(getattr(value, "__name__", type(value).__name__))}
 
@@ -54,7 +68,7 @@ def method_of(spec: Mapping[str, Any], find: Find) -> Method:
     ----------
     spec : Mapping
     find : callable
-        Called for tensors, functions and objects.
+        Called for tensors, functions and objects, and for the spec of a method of another package.
 
     Raises
     ------
@@ -77,7 +91,18 @@ def baseline_of(spec: Mapping[str, Any], find: Find) -> Baseline:
 
 def stand_in(name: str, reference: Mapping[str, Any]) -> Any:
     """Something of the right kind, for looking whether the rest of a configuration makes sense."""
+    if "made" in reference:
+        options_of(reference, stand_in)
+        return recorded(reference)
     return torch.zeros(()) if "tensor" in reference else _nothing
+
+
+def options_of(spec: Mapping[str, Any], find: Find) -> dict[str, Any]:
+    """What a method of another package was given, by name; parameters and errors as of `method_of`."""
+    params = spec.get("params")
+    if not isinstance(params, Mapping):
+        raise RecordError("method", repr(spec)[:80], '{"key": ..., "params": {...}, "made": {...}}')
+    return {name: _made(value, name, find) for name, value in params.items()}
 
 
 def _is_reference(spec: Mapping[str, Any]) -> bool:
@@ -94,6 +119,8 @@ def _made(spec: Any, name: str, find: Find) -> Any:
     if not isinstance(spec, Mapping):
         return spec
     try:
+        if "made" in spec:
+            return find(name, spec)
         if "key" in spec:
             params = spec.get("params")
             if set(spec) != {"key", "params"} or not isinstance(params, Mapping):
@@ -113,9 +140,12 @@ def _made(spec: Any, name: str, find: Find) -> Any:
 
 
 def _called(cls: Any, params: Mapping[str, Any], find: Find) -> Any:
-    known = {field.name for field in fields(cls) if field.init}
-    if set(params) != known:
-        wrong = ", ".join(sorted(map(repr, set(params) ^ known)))
+    known = {field.name: field for field in fields(cls) if field.init}
+    # A parameter that came later has its default: so it was before there was a choice.
+    needed = {k for k, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
+    wrong = (params.keys() - known.keys()) | (needed - params.keys())
+    if wrong:
+        wrong = ", ".join(sorted(map(repr, wrong)))
         got = f"parameters of {cls.__name__} in which {wrong} is missing or unknown"
         expected = ", ".join(sorted(known)) or "none"
         raise RecordError("params", got, expected, "The record is of another version of this method.")

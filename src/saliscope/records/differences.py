@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from saliscope.attribution.base import Attribution
 from saliscope.core.borrow import Borrowed
+from saliscope.core.targets import Unit
 from saliscope.records.checks import DTYPES
 from saliscope.records.configuration import written
 from saliscope.records.fingerprint import fingerprint
@@ -83,19 +85,42 @@ def _question(record: Record, made: Attribution) -> Iterator[str]:
     method, target = written(made.method), made.target
     if method["key"] != record.method["key"]:
         yield _changed("method", method["key"], record.method["key"])
-    elif method != record.method:
-        here, there = method["params"], record.method["params"]
-        names = [name for name in there if here.get(name) != there[name]]
-        yield f"method: other values of {', '.join(names)}"
+    else:
+        names = _changes(method["params"], record.method["params"])
+        if names:
+            yield f"method: other values of {', '.join(names)}"
+        yield from _others(method.get("made") or {}, record.method.get("made") or {})
     if not record.complete:
         yield "record: made before the computation was finished"
     if made.layer != record.layer:
         yield _changed("layer", made.layer, record.layer)
     indices = None if target.indices is None else target.indices.tolist()
-    if (indices, target.output) != (record.target["indices"], record.target["output"]):
+    unit = list(target.function.index) if isinstance(target.function, Unit) else None
+    here = {"indices": indices, "output": target.output, "layer": target.layer, "unit": unit}
+    if any(record.target[name] != value for name, value in here.items()):
         yield f"target: {_short(target.labels)} here, {_short(record.target['labels'])} when it was recorded"
     elif list(target.labels) != record.target["labels"]:
         yield _changed("target label", _short(target.labels), _short(record.target["labels"]))
+
+
+def _changes(here: dict[str, Any], there: dict[str, Any]) -> list[str]:
+    """Names whose values differ; what a record does not know, since it came later, is no difference."""
+
+    def known(now: Any, then: Any) -> Any:
+        if isinstance(now, dict) and isinstance(then, dict):
+            return {key: known(now[key], then[key]) for key in now if key in then}
+        return now
+
+    return [name for name in there if known(here.get(name), there[name]) != there[name]]
+
+
+def _others(here: dict[str, Any], there: dict[str, Any]) -> Iterator[str]:
+    """What differs in a method of another package."""
+    package = str(there.get("class")).partition(".")[0]
+    if here.get("version") != there.get("version"):
+        yield _changed(package[:60], here.get("version"), there.get("version"))
+    if (here.get("class"), here.get("arguments")) != (there.get("class"), there.get("arguments")):
+        yield "method: made otherwise"
 
 
 def _scores(record: Record, made: Attribution, band: float) -> Iterator[str]:
@@ -106,7 +131,7 @@ def _scores(record: Record, made: Attribution, band: float) -> Iterator[str]:
 
 
 def _changed(name: str, here: object, there: object) -> str:
-    return f"{name}: {here} here, {there} when it was recorded"
+    return f"{name}: {str(here)[:80]} here, {str(there)[:80]} when it was recorded"
 
 
 def _sides(shape: list[int]) -> str:

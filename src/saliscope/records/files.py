@@ -17,12 +17,13 @@ from saliscope.attribution import result
 from saliscope.attribution.base import Attribution, Method
 from saliscope.core.borrow import Borrowed
 from saliscope.core.coverage import Coverage, OpCall
-from saliscope.core.targets import ResolvedTarget
+from saliscope.core.targets import ResolvedTarget, Unit
 from saliscope.errors import RecordError, TargetError
 from saliscope.records.checks import ORIGINAL
-from saliscope.records.configuration import fits, method_of, written
+from saliscope.records.configuration import fits, method_of, options_of, stand_in, written
 from saliscope.records.fingerprint import tensor_hash
 from saliscope.records.record import Record
+from saliscope.records.recorded import recorded
 from saliscope.records.recreate import tensors_in
 
 _RECORD, _OUTLINE, _DIGEST = "saliscope.record", "saliscope.attribution", "saliscope.digest"
@@ -140,6 +141,8 @@ class _Packed:
             return [self.outline(item, f"{name}.{i}") for i, item in enumerate(value)]
         if isinstance(value, Coverage):
             return [asdict(call) for call in value.calls]
+        if isinstance(value, Unit):
+            return {"unit": list(value.index), "layer": value.layer, "picture": value.picture}
         if callable(value):
             return {"callable": getattr(value, "__name__", type(value).__name__)}
         return list(value) if isinstance(value, tuple) else value
@@ -186,6 +189,12 @@ class _Unpacked:
         return self._plain(name, value)
 
     def _target_field(self, name: str, value: Any) -> Any:
+        if name == "function" and value is not None and "unit" in value:
+            index, picture = tuple(value["unit"]), value["picture"]
+            whole = all(type(n) is int for n in (*index, *(picture or ())))
+            if not whole or not 1 <= len(index) <= 3 or len(picture or (1, 1)) != 2:
+                raise ValueError("a strange unit")
+            return Unit(index, str(value["layer"]), picture and (picture[0], picture[1]))
         if name == "function" and value is not None:
             return self._function or _Missing(str(value["callable"]))
         return self._plain(name, value)
@@ -210,6 +219,9 @@ class _Unpacked:
         missing = "a file that only names it"
 
         def find(name: str, reference: Mapping[str, Any]) -> Any:
+            if "made" in reference:
+                options_of(reference, stand_in)
+                return recorded(reference, tuple(known.values()))
             if reference.get("tensor") in known:
                 return known[reference["tensor"]]
             raise RecordError(name, missing, "tensors, numbers and texts in a method that is loaded")

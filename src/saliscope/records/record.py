@@ -14,8 +14,9 @@ from torch import nn
 from saliscope.attribution.base import Attribution
 from saliscope.core.borrow import Borrowed, as_borrowed
 from saliscope.core.device import exact
+from saliscope.core.targets import ResolvedTarget, Unit
 from saliscope.errors import RecordError
-from saliscope.records.checks import ORIGINAL, check
+from saliscope.records.checks import ORIGINAL, check, completed
 from saliscope.records.configuration import written
 from saliscope.records.fingerprint import fingerprint, number, short, sketch, tensor_hash
 from saliscope.render import scales
@@ -51,12 +52,13 @@ class Record:
     occlusion : dict or None
         ``region`` that was filled from the baseline ``fill`` before the model saw the picture.
     target : dict
-        ``output``, ``indices``, ``against``, ``labels``, and the name of a ``function`` of the user's own.
+        ``output``, ``indices``, ``against``, ``labels``, and the name of a ``function`` of the user's own. If
+        a layer's output was read: its name, ``layer``, and the ``unit``, as of `saliscope.Target`.
     layer : str or None
         The layer that was read.
     complete : bool
         False where the computation was stopped.
-    score, convergence_delta, map_change : list of float, or None
+    score, convergence_delta, map_change, map_error : list of float, or None
         As of `saliscope.attribution.Attribution`.
     values : dict
         ``hash``, ``dtype``, ``shape``, L2 ``norm`` and ``sketch`` of the attribution; see
@@ -79,6 +81,7 @@ class Record:
     score: list[float | None]
     convergence_delta: list[float | None] | None
     map_change: list[float | None] | None
+    map_error: list[float | None] | None
     values: dict[str, Any]
     map: dict[str, Any]
     versions: dict[str, str]
@@ -119,18 +122,13 @@ class Record:
             inputs=_tensor(inputs),
             index=index,
             occlusion=occlusion and {"region": written(occlusion.region), "fill": written(occlusion.fill)},
-            target={
-                "output": target.output,
-                "indices": None if target.indices is None else target.indices.tolist(),
-                "against": None if target.against is None else target.against.tolist(),
-                "function": None if target.function is None else written(target.function)["callable"],
-                "labels": list(target.labels),
-            },
+            target=_target(target),
             layer=attribution.layer,
             complete=attribution.complete,
             score=_numbers(attribution.score),
             convergence_delta=_numbers(attribution.convergence_delta),
             map_change=_numbers(attribution.map_change),
+            map_error=_numbers(attribution.map_error),
             values=_tensor(values) | {"norm": _numbers(_flat(values).norm(dim=1)), "sketch": sketch(values)},
             map=_summary(attribution),
             versions=versions(),
@@ -185,19 +183,21 @@ class Record:
         _check_format(data)
         digest = data.pop("digest", None)
         try:
-            check(data)
+            whole = completed(data)
+            check(whole)
             if digest != _digest(data):
                 got = "a checksum that does not fit the rest"
                 raise RecordError("record.digest", got, "a record as it was written", ORIGINAL)
         except RecursionError:
             got = "data nested hundreds of levels deep"
             raise RecordError("record", got, "a record as it was written", ORIGINAL) from None
-        return cls(**data)
+        return cls(**whole)
 
     def __repr__(self) -> str:
         labels = ", ".join(dict.fromkeys(self.target["labels"]))
         of = "" if self.model is None else f" from {self.model['name']}"
-        return f"Record({self.method['key']} of {labels[:60]}{of}, saliscope {self.versions['saliscope']})"
+        key = str(self.method["key"])[:60]
+        return f"Record({key} of {labels[:60]}{of}, saliscope {self.versions['saliscope']})"
 
     def _plain(self) -> dict[str, Any]:
         names = sorted(field.name for field in fields(self))
@@ -221,6 +221,20 @@ def machine(inputs: torch.Tensor) -> dict[str, Any]:
 
 def _tensor(tensor: torch.Tensor) -> dict[str, Any]:
     return {"hash": tensor_hash(tensor), "dtype": short(tensor.dtype), "shape": list(tensor.shape)}
+
+
+def _target(target: ResolvedTarget) -> dict[str, Any]:
+    unit = target.function if isinstance(target.function, Unit) else None
+    named = target.function is not None and unit is None
+    return {
+        "output": target.output,
+        "indices": None if target.indices is None else target.indices.tolist(),
+        "against": None if target.against is None else target.against.tolist(),
+        "function": written(target.function)["callable"] if named else None,
+        "labels": list(target.labels),
+        "layer": target.layer,
+        "unit": None if unit is None else list(unit.index),
+    }
 
 
 def _flat(values: torch.Tensor) -> torch.Tensor:

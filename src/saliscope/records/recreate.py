@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from saliscope.attribution.base import Method
 from saliscope.attribution.baselines import Baseline, occlude
@@ -15,18 +15,21 @@ from saliscope.core.preprocess import prepare
 from saliscope.core.targets import ResolvedTarget, Target, class_scores, resolve
 from saliscope.errors import InputError, RecordError, TargetError
 from saliscope.records.checks import DTYPES
-from saliscope.records.configuration import baseline_of, method_of
+from saliscope.records.configuration import baseline_of, method_of, options_of
 from saliscope.records.fingerprint import tensor_hash
 from saliscope.records.record import Record
+from saliscope.records.recorded import made_again
 from saliscope.specs.region import Region
 
 
-def method_for(record: Record, given: Any = None) -> Method:
+def method_for(record: Record, model: nn.Module, given: Any = None) -> Method:
     """The recorded method.
 
     Parameters
     ----------
     record : Record
+    model : nn.Module
+        Held by a method of captum.
     given : tensor, baseline, or sequence of them, optional
         Holds the tensors that the record only names.
 
@@ -35,7 +38,7 @@ def method_for(record: Record, given: Any = None) -> Method:
     RecordError
         If something that the record names was not given.
     """
-    return method_of(record.method, _Pool(given))
+    return method_of(record.method, _Pool(given, model))
 
 
 def inputs_for(record: Record, borrowed: Borrowed, img: Any) -> tuple[Tensor, str]:
@@ -64,7 +67,7 @@ def inputs_for(record: Record, borrowed: Borrowed, img: Any) -> tuple[Tensor, st
         raise InputError("img", f"{len(inputs)} pictures", f"{shape[0]}, as many as were explained")
     if record.occlusion is not None and inputs is not img:
         region = Region.from_json(record.occlusion["region"])
-        fill = baseline_of(record.occlusion["fill"], _Pool(None))
+        fill = baseline_of(record.occlusion["fill"], _Pool(None, borrowed.module))
         inputs = occlude(borrowed, inputs, region, fill)
     return inputs, tensor_hash(inputs.to(DTYPES[record.inputs["dtype"]]))
 
@@ -80,10 +83,16 @@ def target_for(record: Record, borrowed: Borrowed, inputs: Tensor, given: Any = 
         If this model has fewer classes than the record needs.
     """
     asked = record.target
+    layer = asked["layer"]
     if given is not None:
-        return Target.of(given)
+        of_layer: Any = given if layer is not None and callable(given) else None
+        return Target.of(given) if of_layer is None else Target(of_layer, layer=layer)
+    if asked["unit"] is not None:
+        unit = asked["unit"]
+        return Target(tuple(unit) if len(unit) > 1 else unit[0], layer=layer)
     if asked["function"] is not None:
-        got = f"a record that explains the function {asked['function'][:80]!r}"
+        of = "" if layer is None else f" of the layer {layer[:80]!r}"
+        got = f"a record that explains the function {asked['function'][:80]!r}{of}"
         raise RecordError("target", got, "that function", "Pass it: replay(..., target=function).")
     with untouched(borrowed.module), torch.no_grad():
         logits = class_scores(borrowed(borrowed.place(inputs)))
@@ -100,12 +109,15 @@ def target_for(record: Record, borrowed: Borrowed, inputs: Tensor, given: Any = 
 
 
 class _Pool:
-    """Tensors by their hash, found anywhere in what the user gave."""
+    """Tensors by their hash, found anywhere in what the user gave; methods of other packages for a model."""
 
-    def __init__(self, given: Any) -> None:
+    def __init__(self, given: Any, model: nn.Module) -> None:
         self._tensors = {tensor_hash(tensor): tensor for tensor in tensors_in(given)}
+        self._model = model
 
-    def __call__(self, name: str, reference: Mapping[str, Any]) -> Tensor:
+    def __call__(self, name: str, reference: Mapping[str, Any]) -> Tensor | Method:
+        if "made" in reference:
+            return made_again(reference, options_of(reference, self), self._model)
         wanted = reference.get("tensor")
         if wanted is None:
             kind, what = next(iter(reference.items()))

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from saliscope.attribution.adapters import adapt
 from saliscope.attribution.base import Attribution, Method
 from saliscope.core.batching import ChunkSize, forget
 from saliscope.core.borrow import Borrowed, borrow
@@ -96,7 +97,7 @@ def replay(
     labels: Any = None,
     target: Any = None,
     baseline: Any = None,
-    method: Method | None = None,
+    method: Any = None,
     chunk_size: ChunkSize = "auto",
 ) -> Replay:
     """Compute a recorded attribution again and compare.
@@ -115,7 +116,7 @@ def replay(
         The function that was explained, where the record names one.
     baseline : optional
         The baselines, where the record names a tensor.
-    method : Method, optional
+    method : Method, or object of captum or zennit, optional
         The whole configuration, where the record names something else that it cannot hold.
     chunk_size : int or "auto"
 
@@ -132,7 +133,10 @@ def replay(
     """
     recorded, saved = _opened(record)
     borrowed = _borrowed(model, transform, mean, std, labels)
-    how = method or method_for(recorded, (baseline, saved and saved.method))
+    if method is None:
+        how = method_for(recorded, borrowed.module, (baseline, saved and saved.method))
+    else:
+        how = method if isinstance(method, Method) else adapt(method)
     inputs, inputs_hash = inputs_for(recorded, borrowed, img)
     asked = target_for(recorded, borrowed, inputs, target)
 

@@ -1,5 +1,6 @@
 """What is said beside a picture, in the words of the page."""
 
+import math
 import string
 from collections.abc import Sequence
 
@@ -62,6 +63,8 @@ def differing(results: Sequence[Result]) -> tuple[str, ...]:
     """Return the fields of a result in which the panels differ, and which their titles do not say."""
     fields = ("model", "index", "output", "baseline", "layer", "steps")
     known = {name: {getattr(each, name) for each in results} - {None} for name in fields}
+    # How many an adaptive method took is an answer: what was asked may be the same.
+    known["steps"] = {each.steps for each in results if _error_of(each) is None} - {None}
     return tuple(name for name in fields if len(known[name]) > 1)
 
 
@@ -92,6 +95,9 @@ def details(result: Result, said_already: Sequence[str] = ()) -> tuple[str, ...]
     if gap is not None and gap.share is not None:
         share, rest = (f"{100 * part:.1f} %" for part in (gap.share, abs(1 - gap.share)))
         said.append(f"Explains {share} of the change in score; gap {rest}.")
+    error = _error_of(result)
+    if error is not None and math.isfinite(error):
+        said.append(f"Error of the map about {100 * error:.1f} %.")
     if result.coverage is not None and result.coverage.gaps:
         said.append(f"Without a rule, so by the gradient: {', '.join(result.coverage.gaps)}.")
     return tuple(said)
@@ -100,8 +106,14 @@ def details(result: Result, said_already: Sequence[str] = ()) -> tuple[str, ...]
 def _steps(result: Result) -> str:
     if result.steps is None:
         return ""
-    drawn = result.sampling_error is not None or not (result.path or result.completeness)
-    return f"{result.steps} {'samples' if drawn else 'steps'}"
+    if _error_of(result) is not None:
+        return f"{result.steps} gradients" + ("" if result.path else " on each path at most")
+    return f"{result.steps} {result.work}"
+
+
+def _error_of(result: Result) -> float | None:
+    """What an adaptive method estimates of its map's error."""
+    return result.completeness and result.completeness.map_error
 
 
 def notes(screen: Screen, maps: int) -> tuple[str, ...]:

@@ -86,6 +86,6 @@ def _is_hashable(value: Any) -> bool:
 
 def _size(attribution: Attribution) -> int:
     path = attribution.path
-    along = () if path is None else (path.gradients, path.difference, path.points)
+    along = () if path is None else (path.gradients, path.difference, path.points, path.products)
     held = [one for one in (attribution.values, attribution.units, *along) if one is not None]
     return sum(one.nbytes for one in held) + sum(map(_size, attribution.per_baseline))

@@ -13,6 +13,7 @@ from saliscope.attribution.base import Method
 from saliscope.attribution.baselines import BASELINES, Baseline, Painted
 from saliscope.attribution.knobs import Knob
 from saliscope.attribution.registry import methods
+from saliscope.attribution.source import source_of
 from saliscope.attribution.walk import PathMethod
 from saliscope.core.targets import OUTPUTS
 from saliscope.errors import BaselineError, MethodError, SaliscopeError
@@ -67,7 +68,7 @@ def info_of(models: Sequence[ModelInfo], images: int) -> tuple[Info, list[Blob]]
 
 
 def defaults(cls: type) -> dict[str, Any]:
-    """Values of a method's own parameters, those of the shared traits left out."""
+    """What an explorer gives a method: its own parameters, those of the shared traits left out."""
     return {control.name: control.default for control in controls(cls) if control.name not in OWN_TRAITS}
 
 
@@ -85,7 +86,8 @@ def build_method(cls: type[Method], params: dict[str, Any], **shared: Any) -> Me
             known = f"parameters of {cls.__name__}: {', '.join(own) or 'none'}"
             hint = f"It has a place of its own: explorer.{name}." if name in OWN_TRAITS else ""
             raise MethodError("params", repr(name), known, hint)
-    checked = {name: _checked(own[name], value, MethodError) for name, value in params.items()}
+    given = defaults(cls) | params
+    checked = {name: _checked(own[name], value, MethodError) for name, value in given.items()}
     names = _field_names(cls)
     if not any(control.name == "layer" for control in controls(cls)):
         names.discard("layer")  # what a CAM reads is no choice for a method that has a layer in Python only
@@ -184,6 +186,22 @@ def work_of(method: Method) -> int | None:
     return next((getattr(method, name) for name in _WORK if hasattr(method, name)), None)
 
 
+def work_words(method: Method) -> str:
+    """What `work_of` counts, as its control is called."""
+    labels = {control.name: control.label for control in controls(type(method))}
+    return next((labels.get(name, "steps") for name in _WORK if hasattr(method, name)), "steps")
+
+
+def may_stop(method: Method) -> bool:
+    """Whether it ends when its map is good enough: its steps or samples are then the most there may be."""
+
+    def acts(control: Control) -> bool:
+        when = control.when
+        return getattr(method, control.name) > 0 and (when is None or getattr(method, when[0]) == when[1])
+
+    return any(control.stops and acts(control) for control in controls(type(method)))
+
+
 def can_refine(method: Method) -> bool:
     """Whether twice the work is possible and still within what the menus offer."""
     ends = [control.max for control in controls(type(method)) if control.name in _WORK]
@@ -195,7 +213,7 @@ def _field_names(cls: Any) -> set[str]:
 
 
 def _method_info(cls: type[Method]) -> MethodInfo:
-    names = _field_names(cls)
+    names, source = _field_names(cls), source_of(cls)
     return MethodInfo(
         key=cls.key,
         title=cls.title,
@@ -206,12 +224,15 @@ def _method_info(cls: type[Method]) -> MethodInfo:
         uses_steps="n_steps" in names,
         controls=tuple(c for c in controls(cls) if c.name == "layer" or c.name not in OWN_TRAITS),
         card=cls.card,
+        code=source.text,
+        before=source.before,
     )
 
 
 def _control(field: Field[Any], knob: Knob, hint: Any) -> Control:
     kind, choices = _kind(field.name, hint)
     default = None if field.default is MISSING else field.default
+    default = default if knob.first is None else knob.first
     return Control(
         name=field.name,
         kind=kind,
@@ -223,6 +244,7 @@ def _control(field: Field[Any], knob: Knob, hint: Any) -> Control:
         choices=choices,
         log=knob.log,
         when=knob.when,
+        stops=knob.stops,
     )
 
 

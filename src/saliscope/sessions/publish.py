@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from saliscope.attribution.base import Attribution, Method, Path
+from saliscope.attribution.base import Attribution, Method
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import exact
 from saliscope.core.preprocess import show
@@ -16,7 +15,7 @@ from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import NotDefinedError
 from saliscope.render import scales
 from saliscope.sessions.glance import TOP
-from saliscope.sessions.menus import can_refine, work_of
+from saliscope.sessions.menus import can_refine, may_stop, work_of, work_words
 from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import (
     Completeness,
@@ -92,12 +91,13 @@ def result_of(
         seconds=seconds,
         can_refine=final and can_refine(method),
         steps=steps_of(attribution),
+        work=work_words(method),
         baseline=baseline_words(method),
         layer=attribution.layer,
         grid=attribution.grid,
     )
     if attribution.path is not None:
-        path, more = path_of(attribution.path, borrowed, attribution.inputs)
+        path, more = path_of(attribution, borrowed)
         result, blobs = replace(result, path=path), blobs + more
     return result, blobs
 
@@ -124,10 +124,17 @@ def kind_of_score(target: ResolvedTarget) -> str:
 
 
 def steps_of(attribution: Attribution) -> int | None:
-    """Steps or samples; of an adaptive method those that were made, not those that it might have made."""
-    parts = [part.path.of(0) for part in (attribution, *attribution.per_baseline) if part.path is not None]
-    adaptive = attribution.map_error is not None
-    return max(len(path.nodes) for path in parts) - 1 if adaptive else work_of(attribution.method)
+    """Steps or samples; of an adaptive method the gradients on a path, once it is known how many it takes.
+
+    Where samples were counted it is those that there were, and not those that there might have been.
+    """
+    if attribution.map_error is not None:
+        parts = (attribution, *attribution.per_baseline)
+        return max(len(part.path.of(0).nodes) for part in parts if part.path is not None)
+    if attribution.complete and attribution.sample_counts is not None:
+        return int(attribution.sample_counts.max())
+    open_ended = not attribution.complete and may_stop(attribution.method)
+    return None if open_ended else work_of(attribution.method)
 
 
 def baseline_words(method: Method) -> str | None:
@@ -155,15 +162,22 @@ def finite_map(attribution: Attribution) -> np.ndarray:
     return values
 
 
-def path_of(path: Path, borrowed: Borrowed, inputs: Tensor) -> tuple[PathSpec, list[Blob]]:
-    """The path of the first input, thinned out to what a page needs for scrubbing."""
-    path = path.of(0)
+def path_of(attribution: Attribution, borrowed: Borrowed) -> tuple[PathSpec, list[Blob]]:
+    """The path of the first input, thinned out to what a page needs for scrubbing.
+
+    On the way from one state of a layer to another there are no pictures: the input itself is shown.
+    """
+    assert attribution.path is not None
+    path, inputs, of_layer = attribution.path.of(0), attribution.inputs, attribution.units is not None
     alphas = path.alphas.numpy()
     keep = thinned(len(alphas), PATH_NODES)
-    stack = exact(path.accumulate(path.terms[:, 0].sum(1))[torch.from_numpy(keep)]).numpy()
+    terms = path.terms[:, 0]
+    stack = exact(path.accumulate(attribution.shown(terms))[torch.from_numpy(keep)]).numpy()
+    sums = exact(path.accumulate(terms.flatten(1).sum(1)))[keep].numpy() if of_layer else stack.sum((1, 2))
     cumulative = Blob.from_map(stack)
     # In double precision, like the picture: a level of 8 bits is finer than half precision.
-    shown, _ = show(exact(path.baseline[:1]), borrowed.preprocessing, exact(inputs[:1]))
+    first = inputs[:1] if of_layer else path.baseline[:1]
+    shown, _ = show(exact(first), borrowed.preprocessing, exact(inputs[:1]))
     start = Blob.from_picture(shown[0])
     blobs = [cumulative, start]
     if path.points is not None:
@@ -175,7 +189,7 @@ def path_of(path: Path, borrowed: Borrowed, inputs: Tensor) -> tuple[PathSpec, l
         stack=cumulative.hash,
         alphas=tuple(alphas[keep].tolist()),
         scores=tuple(scores[keep].tolist()),
-        sums=tuple(stack.sum((1, 2)).tolist()),
+        sums=tuple(sums.tolist()),
         baseline=start.hash,
         baseline_score=float(path.baseline_score[0]),
         total_nodes=len(path.nodes),
@@ -194,7 +208,7 @@ def gradients_of(attribution: Attribution) -> tuple[np.ndarray, Blob]:
     alphas, nodes = path.alphas.numpy(), path.nodes.numpy()
     keep = alphas[thinned(len(alphas), PATH_NODES)]
     nearest = np.abs(nodes[None, :] - keep[:, None]).argmin(1)
-    stack = exact(path.gradients[torch.from_numpy(nearest), 0].sum(1)).numpy()
+    stack = exact(attribution.shown(path.gradients[torch.from_numpy(nearest), 0])).numpy()
     blob = Blob.from_map(stack)
     return blob.array(), blob
 
@@ -229,7 +243,7 @@ def completeness(attribution: Attribution) -> Completeness | None:
     """How much of the change of the score the attributions explain; None for methods without a baseline."""
     if attribution.convergence_delta is None:
         return None
-    total = float(exact(attribution.values[:1]).sum())
+    total = float(exact(attribution.summands[:1]).sum())
     delta = float(attribution.convergence_delta[0])
     change = total - delta
     size = abs(float(attribution.score[0]))
@@ -241,8 +255,9 @@ def completeness(attribution: Attribution) -> Completeness | None:
 
 
 def _zero_notes(attribution: Attribution) -> tuple[str, ...]:
-    if attribution.path is not None and bool((attribution.path.baseline == attribution.inputs).all()):
-        return ("The map is zero everywhere: the baseline is the picture itself.",)
+    if attribution.path is not None and not bool(attribution.path.difference.any()):
+        where = "" if attribution.layer is None else f", as {attribution.layer} sees it"
+        return (f"The map is zero everywhere: the baseline is the picture itself{where}.",)
     # A saturated softmax has no slope that single precision can hold; its logits have one.
     way_out = " Try output='logit'." if attribution.target.output.endswith("probability") else ""
     return (f"The map is zero everywhere: the gradient of this score vanishes here.{way_out}",)

@@ -16,7 +16,7 @@ from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import InputError, MethodError, NotDefinedError
 from saliscope.sessions.answers import Request
 from saliscope.sessions.failures import in_our_words, without_locals
-from saliscope.sessions.menus import can_refine, work_of
+from saliscope.sessions.menus import can_refine, may_stop, work_of
 from saliscope.sessions.publish import (
     gradients_of,
     kind_of_score,
@@ -254,6 +254,9 @@ class SaliencySession:
         if attribution is None:
             glance, chunk_size = subject.glance(request), subject.chunk_size
             target = subject.resolve(request)
+            if request.method.in_one_call:
+                text = f"{request.method.title}: cannot be stopped before it is done"
+                self._tell(State("running", number, text=text))
             if refined is not None:
                 stream = refined.method.refine_stream(refined, subject.borrowed, chunk_size=chunk_size)
             else:
@@ -273,15 +276,16 @@ class SaliencySession:
         self, number: int, request: Request, stream: Iterator[Step[Attribution]], begun: float
     ) -> Generator[None, None, Attribution]:
         """Publish partial answers now and then, and return the last one."""
+        at_most = may_stop(request.method)
         for step in stream:
             if step.complete:
                 return step.result
             now = time.monotonic()
             if now - self._published >= PUBLISH_SECONDS:
                 eta = (now - begun) * (step.total - step.done) / max(1, step.done)
-                text = f"{request.method.title}: {step.done} of {step.total}"
+                text = f"{request.method.title}: {step.done} of {'at most ' * at_most}{step.total}"
                 self._publish(number, "partial", step.result, request, begun)
-                self._tell(State("running", number, step.done, step.total, text, eta))
+                self._tell(State("running", number, step.done, step.total, text, eta, at_most=at_most))
             yield
         raise RuntimeError("the stream ended before its last step")
 

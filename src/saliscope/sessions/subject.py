@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from saliscope.attribution.base import Attribution, Question
 from saliscope.attribution.baselines import occlude
 from saliscope.attribution.gradient import InputXGradient, Saliency
+from saliscope.attribution.layered import Layered
 from saliscope.attribution.walk import PathMethod
 from saliscope.core.batching import ChunkSize, check_chunk_size
 from saliscope.core.borrow import Borrowed, borrow
 from saliscope.core.preprocess import prepare, show
 from saliscope.core.targets import ResolvedTarget, class_index
-from saliscope.errors import SaliscopeError, TargetError
+from saliscope.errors import InputError, SaliscopeError, TargetError
 from saliscope.sessions.answers import Cache, Request
 from saliscope.sessions.failures import in_our_words
 from saliscope.sessions.glance import Glance, layers_of, probabilities_of, version_of
@@ -165,8 +166,11 @@ class Subject:
         return shown[0]
 
     def preview(self, request: Request, target: ResolvedTarget) -> Attribution:
-        """One gradient at the input: its product with the way from the baseline, or with the input."""
+        """One gradient: its product with the way from the baseline, or with the input or a layer's output."""
         method, inputs = request.method, self.glance(request).inputs
+        if isinstance(method, Layered) and method.layer is not None:
+            made = InputXGradient(layer=method.layer).attribute(self.borrowed, inputs, target)
+            return replace(made, method=method)
         gradient = self._gradients.get(request.subject)
         if gradient is None:
             gradient = Saliency(absolute=False).attribute(self.borrowed, inputs, target).values
@@ -174,12 +178,15 @@ class Subject:
         question = Question(self.borrowed, inputs, target, self.chunk_size)
         way = question.inputs
         if isinstance(method, PathMethod):
-            way = way - method.starts(self.borrowed, question.inputs)[0]
+            way = way - method.starts(self.borrowed, question.inputs).mean(0)
         return replace(question.answer(InputXGradient(), way * gradient), method=method)
 
     def probabilities_at(self, attribution: Attribution, alphas: Sequence[float]) -> Tensor:
         """Probabilities of all classes at points of an attribution's path, of shape (k, n_classes)."""
         assert attribution.path is not None
+        if attribution.units is not None:
+            got = f"a path of the activations of '{attribution.layer}'"
+            raise InputError("predictions", got, "a path of pictures, which a model can be shown")
         at = torch.as_tensor(alphas, dtype=torch.float64)
         points = attribution.path.of(0).points_at(at, attribution.inputs)
         return probabilities_of(self.borrowed, points, self.chunk_size)

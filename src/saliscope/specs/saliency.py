@@ -47,6 +47,7 @@ class Control(Spec):
 
     `min`, `max`, `step` and `log` (a logarithmic slider) matter to numbers only, `choices` to a
     choice only. `when` is the name and value of another control without which this one has no effect.
+    `stops`: a value above zero ends the work when the map is that good; steps are then the most there may be.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Control(Spec):
     choices: Sequence[str] | None = None
     log: bool = False
     when: Sequence[str] | None = None
+    stops: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,11 @@ class Card(Spec):
 
 @dataclass(frozen=True)
 class MethodInfo(Spec):
-    """A method that can be chosen; `path` tells whether its results can be scrubbed, `family` heads menus."""
+    """A method that can be chosen; `path` tells whether its results can be scrubbed, `family` heads menus.
+
+    `code` is the Python source that makes it where its key is not known, with "{model}" for the model;
+    `before` are the lines that come first.
+    """
 
     key: str
     title: str
@@ -85,6 +91,8 @@ class MethodInfo(Spec):
     uses_steps: bool = False
     controls: Sequence[Control] = ()
     card: Card = Card()
+    code: str = ""
+    before: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,7 @@ class Failure(Spec):
 
 @dataclass(frozen=True)
 class State(Spec):
-    """Where the work of a panel stands; `eta` in seconds."""
+    """Where the work of a panel stands; `eta` in seconds. `at_most`: it may be done before `total`."""
 
     phase: Phase
     job: int
@@ -150,6 +158,7 @@ class State(Spec):
     eta: float | None = None
     error: Failure | None = None
     panel: int = 0
+    at_most: bool = False
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,8 @@ class Result(Spec):
 
     `limit` is the automatic end of the scale, `grid` the (height, width) of a map that was computed on
     a coarser grid than the picture, `sampling_error` the L2 norm of its standard error as a share of the
-    map's, `panel` the place on screen, `model` the index of the model.
+    map's, `steps` how much was computed and `work` what that counts, `panel` the place on screen, `model` the
+    index of the model.
     """
 
     job: int
@@ -236,6 +246,7 @@ class Result(Spec):
     seconds: float = 0.0
     can_refine: bool = False
     steps: int | None = None
+    work: str = "steps"
     layer: str | None = None
     grid: tuple[int, int] | None = None
     baseline: str | None = None

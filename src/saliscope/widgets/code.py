@@ -30,7 +30,20 @@ class _Brackets:
 _Piece = str | _Brackets
 
 
-def code_of(state: Mapping[str, Any], usual: Mapping[str, Any], models: int) -> str:
+@dataclass(frozen=True)
+class _Made:
+    """A method that is made where it is used: its key is known in this session only."""
+
+    text: str
+    before: Sequence[str]
+
+
+def code_of(
+    state: Mapping[str, Any],
+    usual: Mapping[str, Any],
+    models: int,
+    methods: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
     """Write the call that makes an explorer with this state.
 
     Parameters
@@ -41,6 +54,9 @@ def code_of(state: Mapping[str, Any], usual: Mapping[str, Any], models: int) -> 
         Their defaults; what equals them is left out.
     models : int
         How many there are.
+    methods : mapping, optional
+        By key, what `saliscope.specs.saliency.MethodInfo` says of them: those with ``code`` are made where
+        they are used, for other sessions do not know their keys.
 
     Returns
     -------
@@ -48,9 +64,39 @@ def code_of(state: Mapping[str, Any], usual: Mapping[str, Any], models: int) -> 
         Python code for the variables `model` (or `model_a`, `model_b`, ...) and `images`; functions and
         baselines of the user's own are named in comments before it.
     """
-    names = ", ".join(f"model_{letter}" for letter in string.ascii_lowercase[:models])
+    names = ["model"] if models == 1 else [f"model_{letter}" for letter in string.ascii_lowercase[:models]]
     usual = {**usual, "compare": [{"model": i} for i in range(1, models)]}
-    return call_of("SaliencyExplorer", ["model" if models == 1 else f"[{names}]", "images"], state, usual)
+    lead, known = {**usual, **state}, methods or {}
+
+    def made(question: Mapping[str, Any]) -> dict[str, Any]:
+        of = known.get(question.get("method", ""), {})
+        if not of.get("code") and not of.get("before"):
+            return {**question}
+        text = of["code"].replace("{model}", names[question.get("model", 0)]) or _quoted(question["method"])
+        return {**question, "method": _Made(text, of["before"]), **_said_with(of, question, lead)}
+
+    own = _said_with(known.get(state.get("method", ""), {}), state, lead)
+    state = made(state)
+    if "compare" in state:
+        state["compare"] = [made(entry) for entry in state["compare"]]
+    shown = names[0] if models == 1 else f"[{', '.join(names)}]"
+    return call_of("SaliencyExplorer", [shown, "images"], state, {**usual, **dict.fromkeys(own, _NEVER)})
+
+
+_NEVER = object()
+"""Usual of nothing: what is to be written whatever it is."""
+
+
+def _said_with(of: Mapping[str, Any], question: Mapping[str, Any], lead: Mapping[str, Any]) -> dict[str, Any]:
+    """What has to be said beside a method that is an object, for the object brings values of its own."""
+    if not of.get("code"):
+        return {}
+    params = {one["name"]: one["default"] for one in of["controls"]}
+    shared = {"n_steps": of["uses_steps"], "baseline": of["uses_baseline"], "layer": "layer" in params}
+    params.pop("layer", None)
+    said = {"params": {**params, **question.get("params", {})}} if params else {}
+    names = [name for name, used in shared.items() if used]
+    return said | {name: question.get(name, lead[name]) for name in names}
 
 
 def call_of(name: str, positional: Sequence[str], state: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
@@ -59,7 +105,8 @@ def call_of(name: str, positional: Sequence[str], state: Mapping[str, Any], usua
     items: list[tuple[str, _Piece]] = [("", word) for word in positional]
     changed = [key for key in usual if key in state and state[key] != usual[key]]
     items += [(f"{key}=", _piece(state[key], notes)) for key in changed]
-    return "\n".join([*notes, *_laid_out(_Brackets(f"{name}(", items, ")"), "", "", "")])
+    first = sorted(notes, key=lambda note: note.startswith("#"))  # imports, then comments
+    return "\n".join([*first, *_laid_out(_Brackets(f"{name}(", items, ")"), "", "", "")])
 
 
 def _piece(value: Any, notes: dict[str, None]) -> _Piece:
@@ -69,6 +116,9 @@ def _piece(value: Any, notes: dict[str, None]) -> _Piece:
         return _number(value)
     if isinstance(value, str):
         return _quoted(value)
+    if isinstance(value, _Made):
+        notes.update(dict.fromkeys(value.before))
+        return value.text
     if isinstance(value, Sequence):
         return _Brackets("[", [("", _piece(item, notes)) for item in value], "]")
     own = _stand_in(value, notes)

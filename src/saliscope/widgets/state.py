@@ -10,7 +10,15 @@ from saliscope.attribution.registry import find_method, methods
 from saliscope.core.targets import OUTPUTS
 from saliscope.errors import BaselineError, InputError, MethodError
 from saliscope.render import colormaps
-from saliscope.sessions.menus import MOST_STEPS, baseline_spec, build_method, check_reach, defaults
+from saliscope.sessions.given import as_question, is_object, spread
+from saliscope.sessions.menus import (
+    MOST_STEPS,
+    baseline_spec,
+    build_method,
+    check_reach,
+    defaults,
+    method_menu,
+)
 from saliscope.sessions.panels import MOST_PANELS
 from saliscope.specs.view import View
 from saliscope.widgets.code import code_of
@@ -53,7 +61,7 @@ class ExplorerState(Live):
     method = MethodTrait(
         "integrated_gradients",
         lambda: tuple(methods()),
-        help="Key of the attribution method, or an object of captum or zennit.",
+        help="Key of the attribution method, a method object, or one of captum or zennit.",
     )
     params = ParamsTrait(help="The method's own parameters, by field name.")
     n_steps = Number(32, 1, MOST_STEPS, integer=True, help="Steps of path methods.")
@@ -86,6 +94,7 @@ class ExplorerState(Live):
     mode = Choice("full", lambda: ("full", "guided"), help="All controls, or the cards of a workshop.")
 
     def __init__(self, **view: Any) -> None:
+        view = spread(view)
         view.setdefault("params", {})
         self._left: dict[str, dict[str, Any]] = {}  # parameters of methods that were left, by key
         super().__init__(**view)
@@ -136,6 +145,21 @@ class ExplorerState(Live):
         check_names(dict.fromkeys(names), (*QUESTION, *_LOOKS, "compare"), self)
         return self._joined(other, names or _LOOKS)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "method" or not is_object(value):
+            return super().__setattr__(name, value)
+        # The object's values are those of several controls: all of them change, or none.
+        own = as_question(value)
+        if "layer" in own:
+            own["layer"] = self.layer_of(own["layer"])
+        checked = {
+            key: self.traits()[key]._validate(self, each) for key, each in own.items() if key != "params"
+        }
+        with self.hold_trait_notifications():
+            for key, each in {**own, **checked}.items():
+                super().__setattr__(key, each)
+        return None
+
     def code(self) -> str:
         """Python code that makes this view again, for variables `model` and `images`."""
         state = {name: self._plain(name) for name in KNOWN}
@@ -145,7 +169,8 @@ class ExplorerState(Live):
         if self.scale.mode != "fixed":
             state["scale"] = {"mode": self.scale.mode, "limits": {}}
         state["panel"] = min(self.panel, len(state["compare"]))
-        return f"{_YOURS}\n{code_of(state, USUAL, self.n_models)}"
+        menu = {one.key: one.to_json() for one in method_menu()}
+        return f"{_YOURS}\n{code_of(state, USUAL, self.n_models, menu)}"
 
     def _check_sent(self, sent: dict[str, Any]) -> dict[str, Any]:
         new = super()._check_sent(sent)

@@ -13,13 +13,12 @@ import numpy as np
 from torch import nn
 from traitlets import TraitType
 
-from saliscope.attribution.adapters import adopt, package_of
-from saliscope.attribution.base import Method
 from saliscope.attribution.baselines import as_baseline, as_baselines
 from saliscope.core.targets import Target
 from saliscope.errors import InputError, LayerError, MethodError, TargetError, one_of
 from saliscope.render.scale import Scale
 from saliscope.sessions.answers import Occlusion
+from saliscope.sessions.given import as_question, is_object, spread
 from saliscope.sessions.menus import baseline_spec, build_baseline, is_number
 from saliscope.sessions.panels import MOST_PANELS
 from saliscope.specs.region import Region
@@ -80,12 +79,11 @@ class Choice(TraitType[Any, Any]):
 
 
 class MethodTrait(Choice):
-    """A method's key, or an object of captum or zennit, which becomes a method of the menu: its key then."""
+    """A method's key. Of an object, which is spread over several traits before, it takes the key."""
 
     def validate(self, obj: Any, value: Any) -> str:
         """Return the key, or raise `InputError` or `MethodError`."""
-        made = isinstance(value, Method) or package_of(value) is not None
-        return super().validate(obj, adopt(value) if made else value)
+        return super().validate(obj, as_question(value)["method"] if is_object(value) else value)
 
 
 class LayerTrait(TraitType[Any, Any]):
@@ -272,7 +270,7 @@ class CompareTrait(TraitType[Any, Any]):
 
     def validate(self, obj: Any, value: Any) -> tuple[dict[str, Any], ...]:
         """Return a tuple of dicts, or raise `InputError` or what a field's own trait raises."""
-        if isinstance(value, (str, dict)):
+        if isinstance(value, (str, dict)) or is_object(value):
             value = [value]
         if not isinstance(value, (tuple, list)):
             raise InputError("compare", reprlib.repr(value), "a list of panels")
@@ -285,10 +283,11 @@ class CompareTrait(TraitType[Any, Any]):
         return checked
 
     def _entry(self, obj: Any, name: str, entry: Any) -> dict[str, Any]:
-        if isinstance(entry, str):
+        if isinstance(entry, str) or is_object(entry):
             entry = {"method": entry}
         if not isinstance(entry, dict):
             raise InputError(name, reprlib.repr(entry), "a method's key, or a dict of what differs")
+        entry = spread(entry)
         if set(entry) in ({"difference"}, {"average"}):
             return self._derived(name, entry)
         for field in entry:

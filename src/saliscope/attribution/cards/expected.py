@@ -17,7 +17,8 @@ EXPECTED_GRADIENTS = Card(
         "baseline that comes up."
     ),
     fails=(
-        "The error falls only as one over the square root of the samples: look at the standard error. "
+        "The error falls slowly where many baselines or noise are drawn, as one over the square root of the "
+        "samples: look at the standard error. "
         "Averaged over a data set, a pixel is compared with what is usual there, which need not mean that it "
         "is absent (Sturmfels, Lundberg and Lee 2020, doi 10.23915/distill.00022). What holds of Integrated "
         "Gradients holds here: adding up proves little (Bilodeau et al. 2022, arXiv 2212.11870)."
