@@ -145,6 +145,36 @@ def test_deep_lift_is_complete_whatever_the_network_is_made_of(output):
     torch.testing.assert_close(made.values, sum(p.values for p in made.per_baseline) / 2, **TIGHT)
 
 
+def test_deep_lift_shares_a_quotient_as_the_factor_that_it_is():
+    class Quotient(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            x = x.flatten(1)
+            return x[:, :1] / x[:, 1:]
+
+    x = torch.tensor([3.0, 2.0]).double().reshape(1, 1, 1, 2)
+    made = DeepLift(torch.tensor([1.0, 0.5]).double().reshape(1, 1, 1, 2)).attribute(Quotient(), x, 0)
+    # mean(b) = 1.25, mean(q) = 1.75: 2 / 1.25, and -1.5 * 1.75 / 1.25.
+    torch.testing.assert_close(made.values.flatten(), torch.tensor([1.6, -2.1], dtype=torch.float64), **TIGHT)
+
+
+def test_deep_lift_does_not_explode_in_norms_of_a_baseline_without_variance():
+    torch.manual_seed(0)
+    blocks = [nn.Sequential(nn.LayerNorm(8), nn.Linear(8, 8, bias=False)) for _ in range(4)]
+    model = nn.Sequential(
+        nn.Conv2d(2, 8, 3, 3, bias=False), nn.Flatten(2), Turned(), *blocks, nn.Flatten()
+    ).double()
+    x = pictures(2, 2, 6)
+    made = DeepLift().attribute(model, x, 1)
+    path = IntegratedGradients(n_steps=64).attribute(model, x, 1)
+    assert made.values.abs().max() < 10 * path.values.abs().max()
+    assert made.convergence_delta.abs().max() < 1e-10
+
+
+class Turned(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
 def test_deep_lift_from_the_input_itself_is_nothing_but_finite():
     model, x = Many().eval(), scaled(2, 6, 2)
     made = DeepLift(x[:1]).attribute(model, x, 1)

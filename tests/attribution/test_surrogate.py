@@ -83,6 +83,10 @@ class TestSuperpixels:
         left, right = (set(part.unique().tolist()) for part in (labels[:, :13], labels[:, 13:]))
         assert not left & right
 
+    def test_a_picture_of_noise_is_not_one_superpixel(self):
+        made = self.of(pictures(1, 3, 64), 50)
+        assert 25 <= made.counts[0] <= 100
+
     def test_as_many_superpixels_as_pixels_are_the_pixels(self):
         assert self.of(pictures(1), 16).labels.flatten().tolist() == list(range(16))
 

@@ -166,7 +166,7 @@ def test_what_is_embedded_is_listed(page, file):
     footer = page.locator("#embedded")
     expect(footer.locator("summary")).to_contain_text("What is embedded: picture, map (3), path (2)")
     footer.locator("summary").click()
-    expect(footer).to_contain_text("path: 18 maps of Integrated Gradients of 'digit")
+    expect(footer).to_contain_text("path: 16 maps of Integrated Gradients of 'digit")
     expect(footer).to_contain_text("names: SceneNet with 10 classes")
     listed = sum(map(letters, footer.locator("td:last-child").all_text_contents()))
     program = sum(path.stat().st_size for path in html._STATIC.glob("page.*"))

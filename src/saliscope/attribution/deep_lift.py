@@ -40,7 +40,9 @@ class DeepLift(Layered):
 
     Affine operations keep their gradient, which is their multiplier. An elementwise function of two
     tensors, such as a product or a maximum, is shared by Shapley's formula for two, a matrix product of two
-    by the mean of the other factor: both complete. The change of the largest of many is credited to the
+    by the mean of the other factor: both complete. A quotient ``q`` is shared as the factor that it is of
+    ``a = q b``: by ``1 / mean(b)`` to the dividend and ``-mean(q) / mean(b)`` to the divisor, which stays
+    bounded where the divisor almost vanishes at one of the two, as in a norm of what does not vary. The change of the largest of many is credited to the
     input's winner where it rose, to the baseline's where it fell. Softmax, attention and the norms are
     taken apart into such operations. The way from the model's output to the score is part of it.
 
@@ -171,6 +173,8 @@ def _multiplier(call: Call) -> Any:
         return by_sum_of_powers
     if name in _BILINEAR:
         return by_mean if n > 1 and (name != "einsum" or n == 2) else None
+    if name == "div" and n == 2:
+        return by_factor
     if name in _FUNCTIONS and n <= 2 and not _is_affine(call):
         return by_change
     return None
@@ -232,6 +236,14 @@ def _is_large(now: Tensor, then: Tensor) -> Tensor:
 def by_mean(other: Node, call: Call, output: Tensor, gradient: Tensor) -> Gradients:
     """A product of two tensors: the gradient for each at the mean of the other."""
     return list(call.pull(gradient, *_middle(call.tensors, other.call.tensors)))
+
+
+def by_factor(other: Node, call: Call, output: Tensor, gradient: Tensor) -> Gradients:
+    """A quotient q = a / b: the change of ``a = q b``, shared by Shapley's formula, solved for that of q."""
+    now, then = call.tensors, other.call.tensors
+    divisor, quotient = (now[1] + then[1]) / 2, (output + other.output) / 2
+    given = gradient / divisor
+    return [given.sum_to_size(now[0].shape), (-given * quotient).sum_to_size(now[1].shape)]
 
 
 def by_sum_of_powers(other: Node, call: Call, output: Tensor, gradient: Tensor) -> Gradients:

@@ -39,7 +39,8 @@ class Layered(Method):
     ----------
     layer : str, optional
         Name of the layer. `Attribution.units` has the value of each of its units; the map is their sum over
-        the channels, enlarged bilinearly to the input's size. None: at the input.
+        the channels, enlarged bilinearly to the input's size. Of a layer that runs several times, the last
+        call counts. None: at the input.
     """
 
     layer: str | None = None

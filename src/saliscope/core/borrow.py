@@ -297,6 +297,8 @@ def _short(dtype: torch.dtype) -> str:
 def _advice(inputs: Tensor, message: str) -> str:
     if inputs.dtype in (torch.float16, torch.bfloat16):
         return "Half precision is not supported by every operation on every device: try model.float()."
+    if inputs.ndim == 3:
+        return "If this is one picture, pass a batch of one: inputs[None]."
     if any(word in message.lower() for word in ("shape", "size", "channel", "dimension")):
         return (
             "Check the size and the channels it wants; `transform=` resizes and normalises pictures for it."

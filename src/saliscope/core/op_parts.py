@@ -96,7 +96,8 @@ def _instance_norm(argument: Argument) -> Tensor:
 def _normal(x: Tensor, dims: tuple[int, ...], eps: float, centred: bool = True) -> Tensor:
     if centred:
         x = x - x.mean(dims, keepdim=True)
-    return x * (x.square().mean(dims, keepdim=True) + eps).rsqrt()
+    # A quotient, not a product with the inverse: that is huge where nothing varies, and the quotient is not.
+    return x / (x.square().mean(dims, keepdim=True) + eps).sqrt()
 
 
 def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
