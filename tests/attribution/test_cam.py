@@ -217,6 +217,19 @@ def test_a_network_without_spatial_layers():
         GradCAM().attribute(model, pictures(1))
 
 
+def test_layers_that_cannot_be_listened_to():
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)).double()
+    model(pictures(1))
+    for made in (torch.jit.script(model), nn.Sequential(torch.jit.script(model[0]), *model[1:])):
+        for layer in (None, "0"):
+            with pytest.raises(LayerError, match=r"got a layer of TorchScript.*Pass the model from before"):
+                GradCAM(layer).attribute(made, pictures(1), 0)
+    assert GradCAM("1").attribute(made, pictures(1), 0).layer == "1"  # a layer beside it is one
+    for layer in (None, "_orig_mod.0"):
+        with pytest.raises(LayerError, match=re.escape("Pass model._orig_mod.")):
+            GradCAM(layer).attribute(torch.compile(model), pictures(1), 0)
+
+
 def test_inputs_that_are_no_pictures():
     with pytest.raises(
         InputError, match=re.escape("got shape (2, 5); expected pictures (n, channels, height, width)")

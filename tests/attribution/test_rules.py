@@ -20,6 +20,7 @@ from saliscope.attribution import (
     Saliency,
 )
 from tests.attribution.helpers import Affine, pictures, relative
+from tests.attribution.lrp_models import COMPOSITES
 from tests.attribution.variants import Layers, plain
 from tests.reference import rules as reference
 from tests.reference.networks import small_network
@@ -343,3 +344,133 @@ def test_captum_agrees_on_maxima_products_of_guided_grad_cam_and_more():
     )
     made = GuidedGradCAM("features", rectified=True).attribute(model, x, 1).values
     torch.testing.assert_close(made, theirs, **TIGHT)
+
+
+class Written(nn.Module):
+    """One network, with a way to put its pieces together."""
+
+    def __init__(self, way) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(7)
+            self.conv, self.last = nn.Conv2d(2, 2, 3, padding=1), nn.Linear(2, 3)
+            self.token = nn.Parameter(torch.rand(2, 1, 1))
+        self.way = way
+        self.double()
+
+    def seen(self, x: Tensor) -> Tensor:
+        return F.relu(self.conv(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.way(self, x).mean((2, 3)))
+
+
+def a_channel(net: Written, x: Tensor) -> Tensor:
+    x = x.clone()
+    x[:, 0] = x[:, 0] * 2
+    return net.seen(x)
+
+
+def a_channel_through_its_view(net: Written, x: Tensor) -> Tensor:
+    x = x.clone()
+    first = x[:, 0]
+    first *= -2
+    first.div_(-1)
+    return net.seen(x)
+
+
+def a_view_from_before(net: Written, x: Tensor) -> Tensor:
+    x = x.clone()
+    view = x.transpose(2, 3)
+    x[:, 0] = x[:, 0] * 2
+    return net.seen(view.transpose(2, 3))
+
+
+def a_buffer(net: Written, x: Tensor) -> Tensor:
+    y = torch.zeros_like(x)
+    y[:, 0] = x[:, 0] * 2
+    y[:, 1].copy_(x[:, 1])
+    return net.seen(y)
+
+
+def without_a_channel(net: Written, x: Tensor) -> Tensor:
+    x = x.clone()
+    x[:, 0].zero_()
+    return net.seen(x)
+
+
+def the_middle(net: Written, x: Tensor) -> Tensor:
+    y = x.clone()
+    y[:, :, 1:-1, 1:-1] = net.seen(x)[:, :, 1:-1, 1:-1]
+    return y
+
+
+def the_middle_through_its_view(net: Written, x: Tensor) -> Tensor:
+    y = x.clone()
+    y[:, :, 1:-1, 1:-1].copy_(net.seen(x)[:, :, 1:-1, 1:-1])
+    return y
+
+
+def the_middle_of_what_was_seen(net: Written, x: Tensor) -> Tensor:
+    y, middle = net.seen(x).clone(), x[:, :, 1:-1, 1:-1]
+    edge = torch.zeros_like(x)
+    edge[:] = x
+    edge[:, :, 1:-1, 1:-1] = y[:, :, 1:-1, 1:-1]
+    y[:, :, 1:-1, 1:-1] = middle
+    return torch.cat([y, edge], 2)
+
+
+def a_view_from_before_the_middle(net: Written, x: Tensor) -> Tensor:
+    y = x.clone()
+    view = y.transpose(2, 3)
+    y[:, :, 1:-1, 1:-1] = net.seen(x)[:, :, 1:-1, 1:-1]
+    return net.seen(view.transpose(2, 3))
+
+
+def beside_a_token(net: Written, x: Tensor) -> Tensor:
+    y = net.token.expand_as(x).clone()
+    y[:, 1:] = x[:, 1:]
+    return net.seen(y)
+
+
+def framed(edge: Tensor, middle: Tensor) -> Tensor:
+    middle = middle[:, :, 1:-1, 1:-1]
+    rows = torch.cat([edge[:, :, 1:-1, :1], middle, edge[:, :, 1:-1, -1:]], 3)
+    return torch.cat([edge[:, :, :1], rows, edge[:, :, -1:]], 2)
+
+
+def doubled(net: Written, x: Tensor) -> Tensor:
+    return net.seen(torch.cat([x[:, :1] * 2, x[:, 1:]], 1))
+
+
+OUT_OF_PLACE = {
+    a_channel: doubled,
+    a_channel_through_its_view: doubled,
+    a_view_from_before: doubled,
+    a_buffer: doubled,
+    without_a_channel: lambda net, x: net.seen(torch.cat([torch.zeros_like(x[:, :1]), x[:, 1:]], 1)),
+    the_middle: lambda net, x: framed(x, net.seen(x)),
+    the_middle_through_its_view: lambda net, x: framed(x, net.seen(x)),
+    the_middle_of_what_was_seen: lambda net, x: torch.cat(
+        [framed(net.seen(x), x), framed(x, net.seen(x))], 2
+    ),
+    a_view_from_before_the_middle: lambda net, x: net.seen(framed(x, net.seen(x))),
+    beside_a_token: lambda net, x: net.seen(torch.cat([net.token.expand_as(x)[:, :1], x[:, 1:]], 1)),
+}
+
+EVERY_RULE = [
+    GuidedBackprop(), Deconvnet(), ExcitationBackprop(), ExcitationBackprop(contrastive=True), DeepLift(0.3),
+    *(LRP(composite) for composite in ("auto", *COMPOSITES)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", OUT_OF_PLACE, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("method", EVERY_RULE, ids=lambda method: getattr(method, "composite", method.key))
+def test_what_is_written_into_a_tensor_is_followed(method, way):
+    """The map of the same network out of place: also through views, and from before or after a layer."""
+    x = scaled(3, 5, 2)
+    made, expected = (method.attribute(Written(one), x, 1) for one in (way, OUT_OF_PLACE[way]))
+    assert expected.values.any()
+    torch.testing.assert_close(made.values, expected.values, rtol=1e-10, atol=1e-13)
+    assert made.notes == expected.notes
+    assert [call.name for call in made.coverage.gaps] == [call.name for call in expected.coverage.gaps]

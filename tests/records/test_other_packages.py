@@ -16,6 +16,7 @@ from saliscope import Record, RecordError, replay
 from saliscope.attribution import SmoothGrad, adapt, methods, registry
 from saliscope.attribution.adapters import adopt
 from saliscope.attribution.foreign import rebuilt, recipe_of
+from saliscope.attribution.source import source_of
 from tests.records.tools import forged, inputs, model
 
 
@@ -278,4 +279,18 @@ class TestTheRealOnes:
         assert recipe_of(made)["arguments"] == {"epsilon": 0.1, "stabilizer": 1e-6}
         record = Record.of(adapt(made).attribute(net, inputs(), 1), net)
         assert replay(record.to_json(), net, inputs()).verdict == "identical"
-        assert not recipe_of(composites.EpsilonPlus(canonizers=[SequentialMergeBatchNorm()]))["whole"]
+        boxed = adapt(composites.EpsilonGammaBox(low=-2.0, high=2.0))
+        assert boxed.recipe["whole"]  # type: ignore[attr-defined]
+        text = "EpsilonGammaBox(low=-2.0, high=2.0, epsilon=1e-06, gamma=0.25, stabilizer=1e-06)"
+        assert source_of(type(boxed)).text == f"zennit.composites.{text}"
+        low, high = torch.zeros(1), torch.ones(1)
+        for made, own in (
+            (composites.EpsilonPlus(canonizers=[SequentialMergeBatchNorm()]), ["canonizers"]),
+            (composites.EpsilonPlus(zero_params=["bias"]), ["zero_params"]),
+            (composites.EpsilonPlus(layer_map=[(nn.Linear, None)]), ["layer_map"]),
+            (composites.EpsilonGammaBox(low=low, high=high), ["low", "high"]),
+        ):
+            source = source_of(type(adapt(made)))
+            assert not recipe_of(made)["whole"]
+            assert source.before[1:] == tuple(f"# my_{name}: your own {name}" for name in own)
+            assert all(f"{name}=my_{name}" in source.text for name in own)

@@ -38,9 +38,9 @@ class TestMethods:
     def test_shared_traits_go_where_they_belong(self):
         shared = {"n_steps": 7, "baseline": bl.White(), "layer": "conv"}
         ig = build_method(IntegratedGradients, {"rule": "right"}, **shared)
-        assert ig == IntegratedGradients(bl.White(), 7, "right")
+        assert ig == IntegratedGradients(bl.White(), 7, "right", layer="conv")
         assert build_method(GradCAM, {}, **shared) == GradCAM("conv")
-        assert build_method(Saliency, {}, **shared) == Saliency()
+        assert build_method(Saliency, {}, **shared) == Saliency(layer="conv")
 
     def test_numbers_of_json_and_of_numpy(self):
         params = {"n_samples": 9.0, "noise_level": 1, "seed": np.int64(3)}

@@ -118,7 +118,6 @@ def test_a_refused_object_changes_nothing():
             "Expected gradients (background)",
             "ExpectedGradients(background=my_background)",
         ),
-        (Saliency(absolute=False, layer="3"), "Saliency (gradient) (layer=3)", 'Saliency(layer="3")'),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -147,6 +146,76 @@ def test_what_has_no_control_is_kept(made, title, code):
     assert second.attribution is not None
     assert torch.equal(second.attribution.values, attribution.values)
     assert second.code() == explorer.code()
+
+
+def test_a_class_of_the_menu_stands_for_its_default_object():
+    explorer = explore(method=LRP, compare=[Saliency])
+    assert [one.method for one in explorer.attributions if one] == [LRP(), Saliency()]
+
+
+class TestTheLayer:
+    """It counts for every method that can read one, and what a CAM reads makes no layer map of another."""
+
+    def test_it_is_honoured_where_it_is_said(self):
+        for said in (
+            {"method": "saliency", "layer": "3"},
+            {"method": Saliency(layer="3")},
+        ):
+            explorer = explore(**said)
+            assert explorer.attribution is not None
+            assert (explorer.layer, explorer.attribution.layer, explorer.method) == ("3", "3", "saliency")
+            inputs = explorer.attribution.inputs
+            expected = Saliency(layer="3").attribute(tiny(), inputs).values
+            assert torch.equal(explorer.attribution.values, expected)
+            assert explorer._panels.lead.result.layer == "3"  # type: ignore[union-attr]
+            assert 'method="saliency", layer="3"' in explorer.code()
+            record = Record.from_json(explorer.record.to_json())
+            assert replay(record, tiny(), photo()).verdict == "identical"
+        explorer.layer = None
+        assert explorer.wait(PATIENCE)
+        assert explorer.attribution.layer is None
+
+    def test_each_role_has_its_own(self):
+        explorer = explore(method="grad_cam", layer="4")
+        seen = []
+        for method in ("saliency", "occlusion", "grad_cam"):
+            explorer.method = method
+            seen.append(explorer.layer)
+        explorer.method = "saliency"
+        explorer.layer = "2"
+        for method in ("integrated_gradients", "hires_cam", "saliency"):
+            explorer.method = method
+            seen.append(explorer.layer)
+        assert seen == [None, None, "4", "2", "4", "2"]
+        explorer.undo()
+        assert (explorer.method, explorer.layer) == ("hires_cam", "4")
+        explorer.method = Saliency()
+        assert explorer.layer is None
+        explorer.method = GradCAM()
+        assert explorer.layer is None
+
+    def test_a_cam_takes_one_that_was_named_before(self):
+        explorer = explore(layer="4")
+        explorer.method = "grad_cam"
+        assert explorer.layer == "4"
+
+    def test_panels(self):
+        occlusion, of_layer = Occlusion(window=4, stride=2), {"method": "saliency", "layer": "3"}
+        compare = ["saliency", occlusion, of_layer, "hires_cam"]
+        explorer = explore(method="grad_cam", layer="4", compare=compare)
+        assert [one.layer for one in explorer.attributions if one] == ["4", None, None, "3", "4"]
+
+    def test_it_is_refused_by_what_reads_none(self):
+        text = re.escape("`layer`: got '4' for Occlusion, which reads no layer; expected None")
+        with pytest.raises(LayerError, match=text):
+            explore(method="occlusion", layer="4")
+        explorer = explore(method=Occlusion(window=4, stride=2))
+        with pytest.raises(LayerError, match=text):
+            explorer.layer = "4"
+        assert explorer.layer is None
+        explorer.compare = [{"layer": "4"}]
+        with pytest.raises(LayerError, match=text):
+            explorer.wait(PATIENCE)
 
 
 def test_the_controls_of_a_kept_one_still_move():
@@ -219,6 +288,6 @@ def test_code_of_a_method_of_the_users_own():
 
 def test_objects_of_other_kinds_are_none():
     explorer = explore()
-    for wrong in (Saliency, Method, object(), 3):
+    for wrong in (Method, object(), 3):
         with pytest.raises(saliscope.InputError, match="expected one of integrated_gradients"):
             explorer.method = wrong

@@ -68,6 +68,7 @@ export function answered(result: Result): Maybe[] {
     ["Score", withUnit(number(result.score, 4), spaced(result.output))],
     [words(result.work ?? "steps"), counted(result)],
     ["Map error", error(result) != null && `about ${percent(error(result) as number)}`],
+    ["Sampling error", result.sampling_error != null && `${percent(result.sampling_error)} of the map`],
     ["Baseline", result.baseline],
     ["Layer", result.layer],
   ];
@@ -83,7 +84,6 @@ function thisMap(result: Result): TemplateResult {
         ...answered(result),
         ["Gap", completeness && withUnit(signed(delta), unit) + share],
         ["Converged?", error(result) == null && converged(result)],
-        ["Sampling error", result.sampling_error != null && `${percent(result.sampling_error)} of the map`],
         ["Rules", covered(result)],
       ]),
     )}

@@ -40,6 +40,7 @@ class LayerMaps(Method):
 
     def _steps(self, question: Question) -> Iterator[Step[Attribution]]:
         question.pictures("for a CAM")
+        _check_hooks(question.borrowed.module, self.layer)
         name = self.layer if self.layer is not None else default_layer(question)
         yield from self._read(question, *find_layer(question.borrowed.module, name))
 
@@ -207,6 +208,31 @@ class LayerCAM(_OfGradients):
         return gradient.relu()
 
 
+def _check_hooks(model: nn.Module, layer: str | None) -> None:
+    """Refuse a model whose layers cannot be listened to.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layer : str or None
+        The one that is read; None for any of them.
+
+    Raises
+    ------
+    LayerError
+        If there is a part that takes no hooks, or runs without them: the one that is read, or any.
+    """
+    parts = list(model.modules()) if layer is None else [find_layer(model, layer)[1]]
+    names = [layer] if layer is not None else [name for name, _ in model.named_modules()]
+    if any(isinstance(part, torch.jit.ScriptModule) for part in parts):
+        got, way_out = "a layer of TorchScript, which takes no hooks", "Pass the model from before torch.jit."
+    elif any("_orig_mod" in name.split(".") for name in names):
+        got, way_out = "a layer of a compiled model, which may run without hooks", "Pass model._orig_mod."
+    else:
+        return
+    raise LayerError("layer", got, "a layer of a model in PyTorch itself", way_out)
+
+
 def default_layer(question: Question) -> str:
     """The last layer with a spatial output through which the score flows.
 
@@ -239,7 +265,7 @@ def default_layer(question: Question) -> str:
     raise LayerError(
         "layer",
         "a model in which no layer with a spatial output reaches the score",
-        "a convolutional network or a vision transformer",
+        "a convolutional network or a vision transformer whose layers are modules, such as nn.Conv2d",
         "Name a layer, or choose a gradient method.",
     )
 

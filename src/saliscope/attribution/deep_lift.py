@@ -39,12 +39,13 @@ class DeepLift(Layered):
     ``F(x) - F(x')``.
 
     Affine operations keep their gradient, which is their multiplier. An elementwise function of two
-    tensors, such as a product or a maximum, is shared by Shapley's formula for two, a matrix product of two
-    by the mean of the other factor: both complete. A quotient ``q`` is shared as the factor that it is of
-    ``a = q b``: by ``1 / mean(b)`` to the dividend and ``-mean(q) / mean(b)`` to the divisor, which stays
-    bounded where the divisor almost vanishes at one of the two, as in a norm of what does not vary. The change of the largest of many is credited to the
-    input's winner where it rose, to the baseline's where it fell. Softmax, attention and the norms are
-    taken apart into such operations. The way from the model's output to the score is part of it.
+    tensors, such as a product or a maximum, is shared by Shapley's formula for two, a matrix product of
+    two by the mean of the other factor: both complete. A quotient ``q`` is shared as the factor that it
+    is of ``a = q b``: by ``1 / mean(b)`` to the dividend and ``-mean(q) / mean(b)`` to the divisor, which
+    stays bounded where the divisor almost vanishes at one of the two, as in a norm of what does not vary.
+    The change of the largest of many is credited to the input's winner where it rose, to the baseline's
+    where it fell. Softmax, attention and the norms are taken apart into such operations. The way from the
+    model's output to the score is part of it.
 
     Parameters
     ----------

@@ -5,14 +5,14 @@ than the default: where that value turns up inside it, the user's object has its
 seen by making it once more and comparing the two.
 """
 
-import functools
 import importlib
 import inspect
 import sys
 import types
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -25,12 +25,14 @@ HOMES = {"captum": "captum.attr", "zennit": "zennit.composites"}
 """The modules that records may name: nothing else is ever imported for one."""
 
 _NEEDED = {"captum": "attribute", "zennit": "context"}
-_MODEL, _LAYER = "model", "layer"
+_MODEL, _LAYER, YOURS = "model", "layer", "yours"
+_PROBE = "a value of saliscope's, to see where it goes"
 _DEEPEST = 30
 
 Recipe = Mapping[str, Any]
 """``class`` and ``version``; ``arguments`` that are plain, with ``{"model": ""}`` and ``{"layer": name}`` for
-parts of the model and a recipe for an object inside; ``whole`` if these are all."""
+parts of the model, ``{"yours": ""}`` for what plain data cannot hold, and a recipe for an object inside;
+``whole`` if it can be made from these."""
 
 
 def package_of(made: Any) -> str | None:
@@ -56,10 +58,9 @@ def recipe_of(made: Any) -> Recipe:
     public = getattr(sys.modules.get(home), cls.__name__, None) is cls
     name = f"{home}.{cls.__name__}" if public else f"{cls.__module__}.{cls.__qualname__}"
     arguments, whole = _arguments(made) if public else ({}, False)
-    plain = {key: _plain(value, model_of(made)) for key, value in arguments.items()}
-    kept = {key: value for key, value in plain.items() if value is not _UNKNOWN}
-    whole = whole and len(kept) == len(arguments)
-    whole = whole and all(one.get("whole", True) for one in kept.values() if isinstance(one, dict))
+    kept = {key: _plain(value, model_of(made)) for key, value in arguments.items()}
+    inside = [one for one in kept.values() if isinstance(one, dict)]
+    whole = whole and all(one.get("whole", YOURS not in one) for one in inside)
     return {"class": name, "version": version_of(package), "arguments": kept, "whole": whole}
 
 
@@ -117,29 +118,66 @@ def parameters_of(made: Any) -> list[inspect.Parameter]:
 
 def _arguments(made: Any) -> tuple[dict[str, Any], bool]:
     """Arguments with which an object like `made` is made, as far as they are found; whether these are all."""
-    needed, cls = dict[str, Any](), type(made)
-    found = dict[str, Any]()
+    needed, found, cls = dict[str, Any](), dict[str, Any](), type(made)
+    lost = dict[str, Any]()
     try:
         own = dict(_leaves(made))
         parameters = parameters_of(made)
         for one in parameters:
             if one.default is one.empty:
-                needed[one.name] = _given(made, one.name)
+                try:
+                    needed[one.name] = _given(made, one.name)
+                except (AttributeError, StopIteration):
+                    lost[one.name] = _UNKNOWN
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            usual = dict(_leaves(cls(**needed)))
+            others = {name: 3e7 + number for number, name in enumerate(lost)}
+            probe = dict(_leaves(cls(**needed, **others)))
+            for name, other in others.items():
+                values = {own.get(at) for at, leaf in probe.items() if leaf == other}
+                value = values.pop() if len(values) == 1 else None
+                if isinstance(value, (bool, int, float)):
+                    needed[name] = value
+                    del lost[name]
+            stand_ins = needed | {name: others[name] for name in lost}
+            usual = dict(_leaves(cls(**stand_ins)))
             for one in parameters:
                 if isinstance(one.default, (bool, int, float)):
                     other = not one.default if isinstance(one.default, bool) else 3 * one.default + 7
-                    probe = dict(_leaves(cls(**needed, **{one.name: other})))
+                    probe = dict(_leaves(cls(**stand_ins, **{one.name: other})))
                     places = [at for at, leaf in probe.items() if leaf == other and usual.get(at) != leaf]
                     values = {own[at] for at in places if at in own}
                     value = values.pop() if len(values) == 1 else one.default
                     found[one.name] = value if isinstance(value, (bool, int, float)) else one.default
-            whole = dict(_leaves(cls(**needed, **found))) == own
+            again = dict(_leaves(cls(**stand_ins, **found)))
+            # Where something else stands in for a lost one, a list that holds it is another anyway.
+            probes: tuple[Any, ...] = (_PROBE,) if lost else (_PROBE, [_PROBE])
+            make = partial(cls, **stand_ins, **found)
+            for name in [one.name for one in parameters if one.default is None]:
+                if any(_is_given(partial(make, **{name: probe}), own, again) for probe in probes):
+                    lost[name] = _UNKNOWN
+            whole = again == own
     except Exception:  # whatever a constructor of another package may raise: then it is not known
-        return needed | found, False
-    return needed | found, whole
+        return needed | found | lost, False
+    return needed | found | lost, whole
+
+
+def _is_given(make: Callable[[], Any], own: Mapping[Any, Any], again: Mapping[Any, Any]) -> bool:
+    """Whether an argument that is None by default was another: where it goes is another thing."""
+    try:
+        probe = dict(_leaves(make()))
+    except Exception:  # as above; here it takes no text
+        return False
+    places = [at for at, leaf in probe.items() if leaf == _PROBE]
+
+    def there(leaves: Mapping[Any, Any], place: tuple[Any, ...]) -> dict[Any, Any]:
+        n = len(place)
+        return {at[n:]: leaf for at, leaf in leaves.items() if at[:n] == place}
+
+    seen = [there(own, place) for place in places]
+    # Where another argument has moved the places there is nothing, or not everywhere the same.
+    same = all(one and one == seen[0] for one in seen)
+    return same and any(one != there(again, place) for one, place in zip(seen, places, strict=True))
 
 
 def _given(made: Any, name: str) -> Any:
@@ -164,7 +202,7 @@ def _leaves(value: Any, at: tuple[Any, ...] = (), inside: tuple[int, ...] = ()) 
         parts = value.items()
     elif isinstance(value, (list, tuple)):
         parts = enumerate(value)
-    elif isinstance(value, functools.partial):
+    elif isinstance(value, partial):
         parts = (("function", value.func), ("arguments", value.args), ("named", value.keywords))
     elif isinstance(value, types.MethodType):
         parts = (("function", value.__func__), ("self", value.__self__))
@@ -189,7 +227,7 @@ def _is_the_users(value: Any) -> bool:
 
 
 class _Unknown:
-    """What plain data cannot hold."""
+    """What an object no longer says, or plain data cannot hold."""
 
 
 _UNKNOWN = _Unknown()
@@ -208,8 +246,8 @@ def _plain(value: Any, model: Any) -> Any:
         try:
             return {_LAYER: find_layer(model, value)[0]}
         except SaliscopeError:
-            return _UNKNOWN
-    return _UNKNOWN
+            return {YOURS: ""}
+    return {YOURS: ""}
 
 
 def _value(plain: Any, model: nn.Module) -> Any:

@@ -16,7 +16,7 @@ from saliscope.attribution.layered import Layered
 from saliscope.attribution.ruled import filled
 from saliscope.core.anytime import Step
 from saliscope.core.coverage import Coverage
-from saliscope.core.op_call import carried
+from saliscope.core.op_call import Source, Turned, carried
 from saliscope.core.op_names import ACTIVATION, AVERAGES, ELEMENTWISE, LEARNED, MOVES, POOLS
 from saliscope.core.ops import INPUT, Call, Rewriter, Rule, in_parts, own_gradient
 from saliscope.errors import MethodError
@@ -221,7 +221,7 @@ class _Choice:
             made.append("The normalisation is unknown: the box is each picture's own range of values.")
         return tuple(made)
 
-    def __call__(self, call: Call) -> Rule | None:
+    def __call__(self, call: Call) -> Rule | Turned | None:
         """The rule of a call; None where the gradient is right, or nothing is known."""
         rule = self._rule(call)
         if not self.picture_rule_asked or rule is in_parts or call.name in _QUESTIONS:
@@ -231,7 +231,9 @@ class _Choice:
             return rule
         if isinstance(rule, _Layer):
             rule.on_picture, self._seen = True, True
-            rule.ends = self._ends and self._ends_before(call)[call.flows.index(True)]
+            if self._ends:
+                low, high = self._ends_before(call)[call.flows.index(True)]
+                rule.ends = low.clone(), high.clone()  # what is written later is not of this layer
             return rule
         known = call.name in _RIGHT | _NORMS | ELEMENTWISE or rule is not None
         if call.name in _SEVERAL or not known:
@@ -239,15 +241,20 @@ class _Choice:
             return rule
         of_each = sum(call.flows) == 1 and call.name in _ARITHMETIC | ELEMENTWISE
         if all(direct) and (call.name in MOVES or of_each):
-            return _Before(self, rule or own_gradient, self._ends and self._ends_after(call), of_each)
+            return _Before(self, rule or own_gradient, self._ends and self._ends_after(call), of_each, call)
+        if call.in_place and call.flows[0] and isinstance(call.sources[0], _Before):
+            # Not the picture any more from here on, nor is any other view of it.
+            return Turned(_At(self, own_gradient, call.sources[:1]))
         return _At(self, rule or own_gradient, call.sources)
 
     def _ends_before(self, call: Call) -> list[tuple[Tensor, Tensor]]:
         """Smallest and largest value of each of a call's tensors."""
         assert self._ends is not None
         made = []
-        for tensor, source in zip(call.tensors, (*call.sources, *[None] * len(call.tensors)), strict=False):
-            ends = source.ends if isinstance(source, _Before) else self._ends if source == INPUT else None
+        for k, tensor in enumerate(call.tensors):
+            source = call.sources[k] if k < len(call.sources) and call.flows[k] else None
+            ends = source.ends_of(tensor) if isinstance(source, _Before) else None
+            ends = self._ends if source == INPUT else ends
             made.append(ends or (tensor, tensor))
         return made
 
@@ -352,14 +359,37 @@ class _Layer:
         return rules.alpha_beta(parts, z, g, 1.0 if name == "alpha2_beta1" else 0.0)
 
 
-class _Before:
-    """Of what prepares the picture: relevance is handed on as it comes."""
+class _Before(Source):
+    """Of what prepares the picture: relevance is handed on as it comes.
+
+    Smallest and largest values lie in memory as the values do: what is written into a view is in all.
+    """
 
     def __init__(
-        self, choice: _Choice, rule: Rule, ends: tuple[Tensor, Tensor] | None, of_each: bool
+        self, choice: _Choice, rule: Rule, ends: tuple[Tensor, Tensor] | None, of_each: bool, call: Call
     ) -> None:
-        self._choice, self._rule, self.ends, self._of_each = choice, rule, ends, of_each
-        self.name = "handed on"
+        self._choice, self._rule, self._ends, self._of_each = choice, rule, ends, of_each
+        self.name, self.moves, self._writes = "handed on", call.name in MOVES, call.in_place
+        self._memory: list[Tensor] | None = None
+
+    def made(self, tensor: Tensor, before: Source | None) -> None:
+        """Lay the ends into memory."""
+        if self._ends is None:
+            return
+        self._memory = before._memory if isinstance(before, _Before) else None
+        if self._memory is None:
+            size = tensor.untyped_storage().nbytes() // tensor.element_size()
+            self._memory = [tensor.as_strided((size,), (1,), 0).clone() for _ in range(2)]
+        elif not self._writes:  # a view
+            return
+        for ends, made in zip(self._memory, self._ends, strict=True):
+            _view(ends, tensor).copy_(made)
+
+    def ends_of(self, tensor: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Smallest and largest value of each of a tensor's."""
+        if self._memory is None:
+            return None
+        return _view(self._memory[0], tensor), _view(self._memory[1], tensor)
 
     @property
     def measured(self) -> bool:
@@ -370,6 +400,10 @@ class _Before:
         if self._of_each and self._choice.to_picture:
             return [gradient if flow else None for flow in call.flows]
         return self._rule(call, output, gradient)
+
+
+def _view(memory: Tensor, like: Tensor) -> Tensor:
+    return memory.as_strided(like.shape, like.stride(), like.storage_offset())
 
 
 class _At:

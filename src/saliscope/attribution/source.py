@@ -8,7 +8,7 @@ from typing import Any
 from saliscope.attribution.adapters import Adapted
 from saliscope.attribution.base import Method
 from saliscope.attribution.baselines import Baseline
-from saliscope.attribution.foreign import HOMES, Recipe
+from saliscope.attribution.foreign import HOMES, YOURS, Recipe
 from saliscope.attribution.kept import changed, kept_in
 from saliscope.attribution.registry import OWN_FAMILY
 
@@ -79,7 +79,8 @@ class _Writer:
         home = name.rpartition(".")[0]
         if home in HOMES.values():
             self._imports.setdefault(home, set())
-        if not recipe["whole"]:
+        inside = [value for value in recipe["arguments"].values() if isinstance(value, Mapping)]
+        if not recipe["whole"] and all(one.get("whole", YOURS not in one) for one in inside):
             self._note(f"{name}: made with values of your own that are left out here")
         given = []
         for key, value in recipe["arguments"].items():
@@ -87,6 +88,8 @@ class _Writer:
                 given.append(f"{key}={_plain(value)}")
             elif "class" in value:
                 given.append(self.foreign(value))
+            elif YOURS in value:
+                given.append(f"{key}={self._yours(key)}")
             else:
                 part = f".get_submodule({_plain(value['layer'])})" if "layer" in value else ""
                 given.append(f"{MODEL}{part}")
@@ -126,9 +129,12 @@ class _Writer:
             return (
                 f"{self._named('saliscope.attribution.baselines', type(value).__name__)}({', '.join(given)})"
             )
-        word = f"my_{name}"
-        self._note(f"{word}: your own {name}")
-        return word
+        return self._yours(name)
+
+    def _yours(self, name: str) -> str:
+        """A name for what only the user's own session has."""
+        self._note(f"my_{name}: your own {name}")
+        return f"my_{name}"
 
     def _named(self, home: str, name: str) -> str:
         self._imports.setdefault(home, set()).add(name)

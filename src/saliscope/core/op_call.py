@@ -28,7 +28,8 @@ class Call:
         rule gives for them is dropped.
     sources : tuple
         Where each tensor comes from, copies and the hooks of modules seen through: the very rule that the
-        operation before was given, `INPUT` for the model's input, None for anything else.
+        operation before was given, `INPUT` for the model's input, None for anything else. Of memory that a
+        `Source` is noted for: that one, for every view of it.
     carrier : int, optional
         Of an `ACTIVATION`, ``x * g(x)``: which of the tensors is ``x``.
     """
@@ -53,7 +54,8 @@ class Call:
         given = [filled(value, tensors) for value in self._args]
         if self.in_place:
             given[0] = given[0].clone()
-        return self.func(*given, **{name: filled(value, tensors) for name, value in self._kwargs.items()})
+        named = {name: filled(value, tensors) for name, value in self._kwargs.items()}
+        return all_made(self.func, *given, **named)
 
     def pull(
         self, gradient: Tensor | Callable[[Tensor], Tensor], *tensors: Tensor
@@ -101,6 +103,35 @@ def carried(call: Call, output: Tensor, gradient: Tensor) -> Sequence[Tensor | N
     """Of ``x * g(x)``, which is one function of one input: all goes back by way of ``x``."""
     own = call.pull(gradient, *call.tensors)
     return [found if place == call.carrier else None for place, found in enumerate(own)]
+
+
+class Source:
+    """A rule that is remembered as the source of the memory that its operation makes, or writes to.
+
+    Attributes
+    ----------
+    moves : bool
+        The operation only moves values about: it keeps its own gradient, and its views share memory.
+    """
+
+    moves = False
+
+    def __call__(self, call: Call, output: Tensor, gradient: Tensor) -> Sequence[Tensor | None]:
+        """As of any `Rule`."""
+        return own_gradient(call, output, gradient)
+
+    def made(self, tensor: Tensor, before: "Source | None") -> None:
+        """Hear of the result, and of the source that its memory had before."""
+
+
+class Turned:
+    """In the place of the rule of a write: first, all that is in the memory written to gets a rule.
+
+    The source of that memory is then forgotten, and the write asked about again.
+    """
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
 
 
 def from_output(rule: Rule) -> Rule:
@@ -200,6 +231,12 @@ def tensors_in(made: Any) -> Iterator[Tensor]:
     for item in (made,) if isinstance(made, Tensor) else made if isinstance(made, (tuple, list)) else ():
         if isinstance(item, Tensor):
             yield item
+
+
+def all_made(func: Any, *args: Any, **kwargs: Any) -> Any:
+    """What an operation makes; of one that returns nothing, as ``x[0] = y``, what it wrote to."""
+    made = func(*args, **kwargs)
+    return args[0] if made is None else made
 
 
 def only_tensor(made: Any) -> Tensor:

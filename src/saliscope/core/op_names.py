@@ -83,7 +83,7 @@ MOVES = _words(
     native_channel_shuffle tril triu masked_fill diagonal mT T mH H adjoint requires_grad meshgrid
     broadcast_tensors as_strided ravel atleast_1d atleast_2d atleast_3d column_stack index put scatter
     masked_select scatter_add index_add index_copy select_scatter slice_scatter masked_scatter
-    max_unpool2d embedding get
+    max_unpool2d embedding get index_put index_fill fill zero diagonal_scatter
     """
 )
 """Operations that only move values about: the gradient is right for them under every rule."""

@@ -28,6 +28,10 @@ from saliscope.core.op_call import (
     Call,
     Linear,
     Rule,
+    Slot,
+    Source,
+    Turned,
+    all_made,
     filled,
     in_parts,
     is_real,
@@ -51,8 +55,9 @@ from saliscope.core.op_names import (
 from saliscope.core.op_nodes import Kept, Node, Record, joined, name_of
 from saliscope.core.op_parts import PARTS
 from saliscope.core.op_roots import Roots, origin
+from saliscope.errors import ModelError
 
-Rules = Mapping[str, Rule] | Callable[[Call], Rule | None]
+Rules = Mapping[str, Rule] | Callable[[Call], Rule | Turned | None]
 
 
 class Rewriter:
@@ -119,7 +124,12 @@ class Rewriter:
             _put_out(self.module, mode.look_for_foreign),
             nullcontext() if self.layer is None else behind(self.layer, forget),
         ):
-            yield mode.nodes
+            try:
+                yield mode.nodes
+            except ModelError:
+                if mode.refused is not None:  # it came out of the model, but is none of its own
+                    raise mode.refused from None
+                raise
         self._runs.append(records)
 
     @property
@@ -162,6 +172,8 @@ class _Mode(TorchFunctionMode):
         self._rule_of = rules if callable(rules) else lambda call: rules.get(call.name)
         self.nodes: list[Node] = []
         self.severed: set[int] = set()
+        self.refused: ModelError | None = None
+        self._sources: dict[int, tuple[Tensor, Source]] = {}  # of memory, which is held
         self._linear: dict[int, Linear] = {}
         self._derived: dict[int, Tensor] = {}  # from weights alone
         self._decisions: dict[int, Tensor] = {}  # which way the input went, without a gradient
@@ -192,6 +204,8 @@ class _Mode(TorchFunctionMode):
         slots = tuple(slotted(value, tensors) for value in args)
         named = {name: slotted(value, tensors) for name, value in kwargs.items()}
         flows = tuple(map(self._depends, tensors)) if torch.is_grad_enabled() else ()
+        if spelled.name == "to" or spelled.name.endswith("_as"):  # of the other one, only the form is asked
+            flows = tuple(flow and k == 0 for k, flow in enumerate(flows))
         decided = bool(self._decisions) and any(id(tensor) in self._decisions for tensor in tensors_in(args))
         if not any(flows) or spelled.name in DECIDES:
             derive = bool(flows) and any(tensor.requires_grad for tensor in tensors)
@@ -209,9 +223,18 @@ class _Mode(TorchFunctionMode):
             with self:
                 made = PARTS[call.name](lambda name, default=None: filled(call.raw(name, default), tensors))
                 return args[0].copy_(made) if call.in_place else made
+        if isinstance(rule, Turned):
+            self._turn(call, rule.rule, args[0])
+            return self.__torch_function__(func, types, args, kwargs)
         root = self._roots.of(call, flowing)
         made, record = self._answered(call, None if rule is in_parts else rule, flowing, args, kwargs)
-        if any(tensor.requires_grad for tensor in tensors_in(made)):
+        result = args[0] if call.in_place else made  # x[0] = y returns nothing
+        if isinstance(rule, Source) and is_real(result):
+            self._note(rule, result)
+        if call.in_place and self._derived:
+            place = storage_of(result)
+            self._derived = {key: one for key, one in self._derived.items() if storage_of(one) != place}
+        if any(tensor.requires_grad for tensor in tensors_in(result)):
             self._records.append(record)
         elif decided:
             self._decisions.update((id(tensor), tensor) for tensor in tensors_in(made))
@@ -231,7 +254,7 @@ class _Mode(TorchFunctionMode):
         decided: bool,
     ) -> Call:
         """What is called, by its canonical name."""
-        detached, sources = tuple(tensor.detach() for tensor in tensors), tuple(map(_source, tensors))
+        detached, sources = tuple(tensor.detach() for tensor in tensors), tuple(map(self._source, tensors))
         layer, in_place = self._layers[-1], spelled.in_place
         call = Call(spelled.name, layer, func, in_place, detached, flows, slots, named, sources)
         if decided and call.name in ("where", "mul", "masked_fill"):
@@ -246,7 +269,7 @@ class _Mode(TorchFunctionMode):
         before = self._linear.get(storage_of(flowing[0])) if call.name == "batch_norm" else None
         merged = None if before is None else before.with_norm(call)
         rule = None if merged is None else self._rule_of(merged)
-        if before is None or merged is None or rule is None or rule is in_parts:
+        if before is None or merged is None or rule is None or rule is in_parts or isinstance(rule, Turned):
             return None
         record = Record(call.name, call.layer, f"{name_of(rule)}, merged into {merged.name}", False)
         self._records.append(record)
@@ -258,15 +281,36 @@ class _Mode(TorchFunctionMode):
         """The result of a call, with its rule if it has one; and what is noted of it."""
         needed = self.rewriter.needs(call)
         record = Record(call.name, call.layer, None if rule is None else name_of(rule), needed)
-        if rule is None and not (self.rewriter.measure is True and _can_be_measured(call)):
+        moved = isinstance(rule, Source) and rule.moves
+        if moved or (rule is None and not (self.rewriter.measure is True and _can_be_measured(call))):
             return self._plain(call.func, args, kwargs, call.in_place), record
         # Written to directly where that is one of the tensors that flow, else by way of a copy.
         direct = call.in_place and flowing[0] is args[0] and all(one is not args[0] for one in flowing[1:])
-        run = partial(call.func, *args, **kwargs) if direct else partial(call.run_all, *call.tensors)
+        run = partial(call.run_all, *call.tensors)
+        run = partial(all_made, call.func, *args, **kwargs) if direct else run
         made = self._ruled(call, rule or own_gradient, record, flowing, run, direct)
         if call.in_place and not direct:
             made = self._plain(Tensor.copy_, (args[0], made), {}, True)
         return made, record
+
+    def _source(self, tensor: Tensor) -> Any:
+        # By memory first: when some of it is written to, all its views are other functions.
+        noted = self._sources.get(storage_of(tensor)) if self._sources else None
+        return _source(tensor) if noted is None else noted[1]
+
+    def _note(self, source: Source, made: Tensor) -> None:
+        _, before = self._sources.get(storage_of(made), (None, None))
+        with torch.no_grad():
+            source.made(made.detach(), before)
+        self._sources[storage_of(made)] = made.detach(), source
+
+    def _turn(self, call: Call, rule: Rule, tensor: Tensor) -> None:
+        """Give a rule to all that is in the memory of a tensor: a view of it would be a part only."""
+        whole = tensor if tensor._base is None else tensor._base
+        _, source = self._sources.pop(storage_of(whole))
+        given = (whole.detach(),), (True,), (Slot(0),), {}, (source,)
+        same = Call("identity", call.layer, Tensor.clone, True, *given)
+        self._ruled(same, rule, Record(same.name, call.layer, None, False), [whole], lambda: whole, True)
 
     def _depends(self, tensor: Tensor) -> bool:
         if not tensor.requires_grad or isinstance(tensor, nn.Parameter) or id(tensor) in self._derived:
@@ -294,7 +338,13 @@ class _Mode(TorchFunctionMode):
     def _protect(self, tensor: Tensor) -> None:
         """Prepare for a tensor to be written to."""
         if storage_of(tensor) in self.severed:
-            raise RuntimeError("a view that has a rule shares no memory, and cannot be written to")
+            self.refused = ModelError(
+                "model",
+                "work in place on a view that has a rule",
+                "one written out of place, since a rule cannot be given to memory that is shared",
+                "Integrated Gradients makes no such demand, nor do composites of LRP without a rule there.",
+            )
+            raise self.refused
         copies: dict[Any, Tensor] = {}
         for reference in self._kept.pop(storage_of(tensor), ()):
             kept = reference()
@@ -359,7 +409,8 @@ def _source(tensor: Tensor) -> Any:
     name = type(maker).__name__
     if name == f"{_Ruled.__name__}Backward":
         return getattr(maker, "node").rule  # noqa: B009
-    return INPUT if name == "AccumulateGrad" else None
+    leaf = maker is None and tensor.requires_grad and not isinstance(tensor, nn.Parameter)
+    return INPUT if leaf or name == "AccumulateGrad" else None
 
 
 def _can_be_measured(call: Call) -> bool:

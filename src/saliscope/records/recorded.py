@@ -16,7 +16,7 @@ from saliscope.core.anytime import Step
 from saliscope.errors import MethodError, RecordError
 
 _MADE = {"class": str, "version": str, "title": str, "signed": bool, "whole": bool, "arguments": dict}
-_PARTS = ({"model"}, {"layer"})
+_PARTS = ({"model"}, {"layer"}, {"yours"})
 _TAKEN = {"made", "title", "signed"}
 """What `adapt` takes itself: no options of a method."""
 

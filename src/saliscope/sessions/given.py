@@ -14,8 +14,12 @@ from saliscope.sessions.menus import OWN_TRAITS, controls, defaults
 
 
 def is_object(value: Any) -> bool:
-    """Whether a value is a method, or something of captum or zennit that becomes one."""
-    return isinstance(value, Method) or package_of(value) is not None
+    """Whether a value is a method, a class of the menu, or an object of captum or zennit."""
+    return _is_class(value) or isinstance(value, Method) or package_of(value) is not None
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, type) and value in methods().values()
 
 
 def spread(question: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,6 +51,7 @@ def as_question(made: Any) -> dict[str, Any]:
 
     What menus have no control for is kept in an entry of its own, see `saliscope.attribution.kept`.
     """
+    made = made() if _is_class(made) else made
     if not isinstance(made, Method) or isinstance(made, Adapted):
         baseline = getattr(made, "baseline", None) if isinstance(made, Method) else None
         return {"method": adopt(made)} | ({} if baseline is None else {"baseline": baseline})
@@ -57,7 +62,7 @@ def as_question(made: Any) -> dict[str, Any]:
         raise MethodError(
             "method", got[:200], expected, "Put @saliscope.method above its class, and make it anew."
         )
-    shown = {control.name for control in controls(cls)} | {"n_steps", "baseline"}
+    shown = {control.name for control in controls(cls)} | {*OWN_TRAITS}
     names = [field.name for field in fields(cls) if field.name in shown]  # type: ignore[arg-type]
     values = {name: getattr(made, name) for name in names}
     params = {name: value for name, value in values.items() if name not in OWN_TRAITS}

@@ -16,7 +16,7 @@ from saliscope.attribution.registry import methods
 from saliscope.attribution.source import source_of
 from saliscope.attribution.walk import PathMethod
 from saliscope.core.targets import OUTPUTS
-from saliscope.errors import BaselineError, MethodError, SaliscopeError
+from saliscope.errors import BaselineError, LayerError, MethodError, SaliscopeError
 from saliscope.render import colormaps
 from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import BaselineInfo, Control, Info, MethodInfo, ModelInfo
@@ -89,9 +89,31 @@ def build_method(cls: type[Method], params: dict[str, Any], **shared: Any) -> Me
     given = defaults(cls) | params
     checked = {name: _checked(own[name], value, MethodError) for name, value in given.items()}
     names = _field_names(cls)
-    if not any(control.name == "layer" for control in controls(cls)):
-        names.discard("layer")  # what a CAM reads is no choice for a method that has a layer in Python only
     return cls(**checked, **{name: value for name, value in shared.items() if name in names})
+
+
+def layer_role(cls: type[Method]) -> Literal["always", "named", "never"]:
+    """When a method reads a layer: always, as CAMs do, only one that is named, as gradients do, or never."""
+    if any(control.name == "layer" for control in controls(cls)):
+        return "always"
+    return "named" if "layer" in _field_names(cls) else "never"
+
+
+def check_layer(cls: type[Method], layer: Any) -> None:
+    """Refuse a layer for a method that reads none: its map would be that of the input, and nothing said so.
+
+    Raises
+    ------
+    LayerError
+        If the method reads none.
+    """
+    if layer is not None and layer_role(cls) == "never":
+        name = layer if isinstance(layer, str) else type(layer).__name__
+        got, way_out = (
+            f"{name!r} for {cls.title}, which reads no layer",
+            "CAMs and gradients do.",
+        )
+        raise LayerError("layer", got[:200], "None, or a method that reads one", way_out)
 
 
 def build_baseline(spec: dict[str, Any]) -> Baseline | tuple[Baseline, ...]:

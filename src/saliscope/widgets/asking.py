@@ -6,7 +6,7 @@ from typing import Any
 from saliscope.attribution.registry import find_method
 from saliscope.errors import SaliscopeError
 from saliscope.sessions.answers import Request
-from saliscope.sessions.menus import build_method
+from saliscope.sessions.menus import build_method, check_layer, layer_role
 from saliscope.sessions.panels import Asked
 from saliscope.sessions.subject import Subject, translated
 from saliscope.widgets.traits import is_derived
@@ -56,6 +56,10 @@ def _request(lead: Mapping[str, Any], own: Mapping[str, Any], subjects: Sequence
             question["target"] = translated(lead["target"], subjects[0], subject)
         if "layer" not in own and lead["layer"] not in dict(subject.borrowed.module.named_modules()):
             question["layer"] = None
+    cls = find_method(question["method"])
+    if "method" in own and "layer" not in own and layer_role(cls) != "always":
+        question["layer"] = None  # what the lead's CAM reads would make another map of this one
+    check_layer(cls, question["layer"])
     shared = {name: question[name] for name in ("n_steps", "baseline", "layer")}
-    method = build_method(find_method(question["method"]), question["params"], **shared)
+    method = build_method(cls, question["params"], **shared)
     return Request(method, question["target"], question["output"], question["index"], question["occlusion"])

@@ -15,8 +15,10 @@ from saliscope.sessions.menus import (
     MOST_STEPS,
     baseline_spec,
     build_method,
+    check_layer,
     check_reach,
     defaults,
+    layer_role,
     method_menu,
 )
 from saliscope.sessions.panels import MOST_PANELS
@@ -70,7 +72,7 @@ class ExplorerState(Live):
     )
     target = TargetTrait(help="Class index, label or function; None for the top prediction.")
     output = Choice("logit", lambda: OUTPUTS, help="Kind of score.")
-    layer = LayerTrait(help="Layer of CAM methods; None finds one.")
+    layer = LayerTrait(help="Layer that is read: None finds one for CAMs, and is the input for others.")
     index = Number(0, 0, integer=True, help="Picture of the batch.")
     occlusion = OcclusionTrait(help="{'region': ..., 'fill': a baseline}: hidden before the model sees it.")
 
@@ -97,7 +99,9 @@ class ExplorerState(Live):
         view = spread(view)
         view.setdefault("params", {})
         self._left: dict[str, dict[str, Any]] = {}  # parameters of methods that were left, by key
+        self._layers: dict[str, str | None] = {}  # layers of methods that were left, by `layer_role`
         super().__init__(**view)
+        self._was = self._read_now()
 
     @property
     @abstractmethod
@@ -146,6 +150,8 @@ class ExplorerState(Live):
         return self._joined(other, names or _LOOKS)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "layer" and self._ready:
+            check_layer(find_method(self.method), value)
         if name != "method" or not is_object(value):
             return super().__setattr__(name, value)
         # The object's values are those of several controls: all of them change, or none.
@@ -158,6 +164,7 @@ class ExplorerState(Live):
         with self.hold_trait_notifications():
             for key, each in {**own, **checked}.items():
                 super().__setattr__(key, each)
+            self._layers |= {layer_role(find_method(self.method)): own.get("layer")}
         return None
 
     def code(self) -> str:
@@ -222,13 +229,33 @@ class ExplorerState(Live):
 
     @traitlets.observe(*QUESTION, "compare")
     def _on_question(self, change: Any) -> None:
-        if not self._ready or getattr(self._quiet, "now", False):
+        if not self._ready:
+            return
+        before, self._was = self._was, self._read_now()
+        if getattr(self._quiet, "now", False):
             return
         if change["name"] == "method":
             with self._quietly():
                 self.params = self._params_for(change["new"], change["old"])
+        self._settle_layer(*before)
         self._history.note(self._state_now())
         self._ask()
+
+    def _read_now(self) -> tuple[str, str | None]:
+        return layer_role(find_method(self.method)), self.layer
+
+    def _settle_layer(self, role: str, layer: str | None) -> None:
+        """Keep the layer of a CAM from making layer maps of other methods: each role has the one it had last.
+
+        A CAM takes one that was named before, as it has to read some layer.
+        """
+        new = layer_role(find_method(self.method))
+        if new == role:
+            return
+        self._layers[role] = layer
+        if self.layer == layer:  # it did not come together with the method
+            with self._quietly():
+                self.layer = self._layers.get(new, layer if new == "always" else None)
 
     def _params_for(self, new: str, old: str) -> dict[str, Any]:
         """Parameters of a method that was just chosen: those it had last, or as usual.
