@@ -1,10 +1,12 @@
 """All that is compared: the methods, and what a reader waits for."""
 
 from . import contenders as do
+from .faithfulness import CURVES
 from .harness import Contender, Goal, Row
 from .methods import CHUNKS, FLOOR, LEVEL, METHODS, TRAINED
 
 _OTHERS = (
+    CURVES,
     Row(
         "refine",
         f"Integrated Gradients, from {do.N_STEPS // 2} to {do.N_STEPS} steps (right)",

@@ -123,7 +123,7 @@ def background(case: Case) -> Tensor:
         from saliscope import demo
 
         return demo.scenes(N_BACKGROUND, seed=5).inputs()
-    return torch.cat([case.picture().roll(20 * k, (2, 3)) for k in range(1, N_BACKGROUND + 1)])
+    return torch.cat([case.picture().roll((20 * k, 20 * k), (2, 3)) for k in range(1, N_BACKGROUND + 1)])
 
 
 BACKGROUND = peers.Of(background)

@@ -13,7 +13,7 @@ from jaxtyping import install_import_hook
 # Shapes and types of the engines are checked at every call; test_imports.py shows that the check is on.
 # As for type checkers, an int will do where a float is wanted.
 install_import_hook(
-    ["saliscope.core", "saliscope.attribution"],
+    ["saliscope.core", "saliscope.attribution", "saliscope.faithfulness"],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
 

@@ -27,11 +27,11 @@ from saliscope.errors import (
 from saliscope.version import __version__
 
 if TYPE_CHECKING:
-    from saliscope import attribution, demo, features, reduction, render
-    from saliscope.attribution import baselines
-    from saliscope.attribution.knobs import knob
+    from saliscope import attribution, demo, faithfulness, features, reduction, render
     from saliscope.attribution.own import method
+    from saliscope.core import baselines
     from saliscope.core.borrow import borrow
+    from saliscope.core.knobs import knob
     from saliscope.core.targets import Target
     from saliscope.records.files import load, save
     from saliscope.records.record import Record
@@ -64,6 +64,7 @@ __all__ = [
     "borrow",
     "demo",
     "errors",
+    "faithfulness",
     "features",
     "knob",
     "load",
@@ -83,11 +84,12 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "SaliencyExplorer": ("saliscope.widgets.saliency", "SaliencyExplorer"),
     "Target": ("saliscope.core.targets", "Target"),
     "attribution": ("saliscope.attribution", None),
-    "baselines": ("saliscope.attribution.baselines", None),
+    "baselines": ("saliscope.core.baselines", None),
     "borrow": ("saliscope.core.borrow", "borrow"),
     "demo": ("saliscope.demo", None),
+    "faithfulness": ("saliscope.faithfulness", None),
     "features": ("saliscope.features", None),
-    "knob": ("saliscope.attribution.knobs", "knob"),
+    "knob": ("saliscope.core.knobs", "knob"),
     "load": ("saliscope.records.files", "load"),
     "method": ("saliscope.attribution.own", "method"),
     "reduction": ("saliscope.reduction", None),

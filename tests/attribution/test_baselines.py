@@ -10,9 +10,10 @@ from torch import nn
 
 import saliscope
 from saliscope import BaselineError
-from saliscope.attribution import IntegratedGradients, baselines
-from saliscope.attribution.baselines import as_baseline, as_baselines
-from saliscope.attribution.picture_space import PictureSpace
+from saliscope.attribution import IntegratedGradients
+from saliscope.core import baselines
+from saliscope.core.baselines import as_baseline, as_baselines
+from saliscope.core.picture_space import PictureSpace
 from tests.attribution.helpers import Affine, pictures
 from tests.core.helpers import unchecked
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 import saliscope
 from saliscope import MethodError
 from saliscope.attribution import Attribution, ExpectedGradients, GradientSHAP, IntegratedGradients
-from saliscope.attribution.baselines import Noise
 from saliscope.attribution.expected import _Draws
+from saliscope.core.baselines import Noise
 from saliscope.core.borrow import as_borrowed
 from tests.attribution.helpers import Affine, Counted, pictures, relative
 from tests.attribution.test_identities import Quadratic

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from saliscope import MethodError
-from saliscope.attribution import IntegratedGradients, Saliency, baselines
+from saliscope.attribution import IntegratedGradients, Saliency
 from saliscope.attribution.quadrature import RULES, rule
+from saliscope.core import baselines
 from tests.attribution.helpers import Affine, pictures
 from tests.core.helpers import unchecked
 from tests.reference import definitions

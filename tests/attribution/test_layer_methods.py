@@ -21,7 +21,7 @@ from saliscope.attribution import (
     IntegratedGradients,
     SmoothGrad,
 )
-from saliscope.attribution.baselines import Black, White
+from saliscope.core.baselines import Black, White
 from saliscope.core.borrow import as_borrowed
 from saliscope.sessions.answers import Request
 from saliscope.sessions.publish import gradients_of, result_of

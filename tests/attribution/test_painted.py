@@ -9,7 +9,7 @@ import torch
 import saliscope
 from saliscope import BaselineError
 from saliscope.attribution import IntegratedGradients
-from saliscope.attribution.baselines import (
+from saliscope.core.baselines import (
     Black,
     Blur,
     Grey,

@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from saliscope.attribution.quadrature import RULES, cell_widths, doubled, half_weights, rule, spread_order
+from saliscope.attribution.quadrature import RULES, cell_widths, doubled, half_weights, rule
+from saliscope.core.anytime import spread_order
 from tests.reference.definitions import gauss_legendre, polynomial_integral
 
 SIZES = [1, 2, 3, 7, 16, 32]

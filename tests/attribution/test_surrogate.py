@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from saliscope import InputError, MethodError
 from saliscope.attribution import LIME, KernelSHAP, superpixels, surrogate
 from saliscope.attribution.base import Question
-from saliscope.attribution.baselines import as_baselines
 from saliscope.attribution.superpixels import Superpixels
+from saliscope.core.baselines import as_baselines
 from saliscope.core.borrow import as_borrowed
 from tests.attribution.helpers import Affine, Counted, pictures, relative
 from tests.core.helpers import unchecked

@@ -7,7 +7,7 @@ import pytest
 
 from saliscope import Record, RecordError, Target
 from saliscope.attribution import IntegratedGradients
-from saliscope.attribution.baselines import Blur, Noise
+from saliscope.core.baselines import Blur, Noise
 from tests.records.tools import forged, inputs, model
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 import saliscope
 from saliscope import Record, RecordError, Target, TargetError, replay
 from saliscope.attribution import IntegratedGradients, Saliency, SmoothGrad
-from saliscope.attribution.baselines import Mean
+from saliscope.core.baselines import Mean
 from saliscope.records.files import _digest, opened
 from tests.attribution.helpers import every_method
 from tests.core.helpers import unchecked

@@ -12,7 +12,7 @@ from torch import nn
 import saliscope
 from saliscope import Record, Target
 from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad
-from saliscope.attribution.baselines import Blur, Custom, Mean, Painted
+from saliscope.core.baselines import Blur, Custom, Mean, Painted
 from saliscope.records.configuration import method_of, stand_in, written
 from saliscope.records.fingerprint import distance, fingerprint, sketch, tensor_hash
 from saliscope.render import scales

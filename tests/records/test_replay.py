@@ -12,7 +12,7 @@ from torch import nn
 import saliscope
 from saliscope import InputError, Record, replay
 from saliscope.attribution import IntegratedGradients, Saliency, SmoothGrad
-from saliscope.attribution.baselines import Blur, occlude
+from saliscope.core.baselines import Blur, occlude
 from saliscope.core.batching import forget
 from saliscope.sessions.answers import Occlusion
 from saliscope.specs.region import Region

@@ -11,7 +11,7 @@ from torch import nn
 import saliscope
 from saliscope import Record, RecordError, Target, TargetError, replay
 from saliscope.attribution import GradCAM, IntegratedGradients, Saliency, SmoothGrad, registry
-from saliscope.attribution.baselines import Custom, Mean, Painted
+from saliscope.core.baselines import Custom, Mean, Painted
 from saliscope.records.record import _digest
 from tests.records.tools import inputs, model, recorded
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from saliscope.attribution import GradCAM, IntegratedGradients, Saliency, SmoothGrad
-from saliscope.attribution import baselines as bl
+from saliscope.core import baselines as bl
 from saliscope.errors import InputError, MethodError
 from saliscope.sessions.answers import Cache, Request
 from tests.sessions.tools import PATIENCE, Session, Watched, photo, tiny

@@ -15,7 +15,7 @@ from saliscope.attribution import (
     SmoothGrad,
     methods,
 )
-from saliscope.attribution import baselines as bl
+from saliscope.core import baselines as bl
 from tests.sessions.tools import MEAN, STD, Session, photo, tiny
 
 METHODS = [

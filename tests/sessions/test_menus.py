@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from saliscope.attribution import GradCAM, IntegratedGradients, Saliency, SmoothGrad, methods
-from saliscope.attribution import baselines as bl
+from saliscope.core import baselines as bl
 from saliscope.errors import BaselineError, MethodError
 from saliscope.sessions.menus import (
     baseline_spec,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from saliscope.attribution.baselines import Black, White
 from saliscope.attribution.gradient import Saliency
 from saliscope.attribution.path import IntegratedGradients
+from saliscope.core.baselines import Black, White
 from saliscope.errors import TargetError
 from saliscope.sessions.answers import Occlusion, Request
 from saliscope.sessions.panels import Asked, Panels

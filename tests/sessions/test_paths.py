@@ -14,7 +14,7 @@ from saliscope.attribution import (
     KernelSHAP,
     SmoothGrad,
 )
-from saliscope.attribution.baselines import Noise
+from saliscope.core.baselines import Noise
 from saliscope.render import along
 from saliscope.sessions.answers import Request, _size
 from saliscope.sessions.menus import method_menu

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad
-from saliscope.attribution import baselines as bl
+from saliscope.core import baselines as bl
 from saliscope.render import scales
 from saliscope.sessions.publish import PATH_NODES, thinned
 from tests.sessions.tools import MEAN, PATIENCE, STD, Session, Watched, photo, tiny

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency, SmoothGrad
-from saliscope.attribution import baselines as bl
+from saliscope.core import baselines as bl
 from saliscope.sessions import saliency
 from saliscope.sessions.answers import Request
 from saliscope.specs.saliency import Info, Result, State

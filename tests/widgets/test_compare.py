@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from saliscope import SaliencyExplorer, Scale
-from saliscope.attribution.baselines import Blur, White
+from saliscope.core.baselines import Blur, White
 from saliscope.errors import InputError, LayerError, MethodError, SaliscopeError, TargetError
 from saliscope.widgets import keeper as keeper_module
 from tests.sessions.tools import PATIENCE, Watched, photo, tiny

@@ -24,7 +24,7 @@ from saliscope.attribution import (
     methods,
     registry,
 )
-from saliscope.attribution.baselines import White
+from saliscope.core.baselines import White
 from saliscope.sessions.menus import method_menu
 from tests.sessions.tools import PATIENCE, photo, tiny
 

@@ -12,7 +12,6 @@ from saliscope.attribution.expected import ExpectedGradients, GradientSHAP
 from saliscope.attribution.extremal import ExtremalPerturbation
 from saliscope.attribution.gradient import InputXGradient, Saliency
 from saliscope.attribution.guided_ig import GuidedIG
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.lrp import LRP
 from saliscope.attribution.noise import SmoothGrad, SmoothGradSquared, VarGrad
 from saliscope.attribution.own import method
@@ -21,6 +20,7 @@ from saliscope.attribution.perturbation import RISE, Occlusion
 from saliscope.attribution.registry import methods
 from saliscope.attribution.surrogate import LIME, KernelSHAP
 from saliscope.attribution.xrai import XRAI
+from saliscope.core.knobs import knob
 from saliscope.specs.saliency import Card
 
 __all__ = [

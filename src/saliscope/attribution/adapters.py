@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from saliscope.attribution.base import Attribution, Method, Question
-from saliscope.attribution.baselines import Baseline, as_baselines
 from saliscope.attribution.cards import other as cards
 from saliscope.attribution.foreign import Recipe, model_of, package_of, recipe_of
 from saliscope.attribution.question import gradients_of
 from saliscope.attribution.registry import methods, register
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Baseline, as_baselines
 from saliscope.core.batching import is_out_of_memory
 from saliscope.core.borrow import lent
 from saliscope.core.device import wide

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Method, Question, check_count, check_share
 from saliscope.attribution.cards import attention as cards
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.question import gradients_of
 from saliscope.core.anytime import Step
 from saliscope.core.attention import AttentionCall, attending
 from saliscope.core.borrow import untouched
 from saliscope.core.device import wide
+from saliscope.core.knobs import knob
 from saliscope.core.layers import as_maps, enlarged, grid_of
 from saliscope.errors import LayerError, MethodError, TargetError
 from saliscope.specs.saliency import Card

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from saliscope.attribution.base import Attribution, Question
 from saliscope.attribution.cam import GradCAM, LayerMaps
 from saliscope.attribution.cards import rules as cards
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.lrp_rules import PRODUCTS, Weighted, alpha_beta, divided, halves
 from saliscope.attribution.ruled import RuledGradient, filled
 from saliscope.core.anytime import Step
+from saliscope.core.knobs import knob
 from saliscope.core.op_call import carried, from_output
 from saliscope.core.op_names import (
     ACTIVATION,

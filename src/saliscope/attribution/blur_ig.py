@@ -9,12 +9,12 @@ from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Question, check_count
 from saliscope.attribution.cards import paths as cards
-from saliscope.attribution.knobs import knob
-from saliscope.attribution.picture_space import blur_matrix
 from saliscope.attribution.walk import PathMethod, Walk
 from saliscope.core.anytime import Step
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import wide
+from saliscope.core.knobs import knob
+from saliscope.core.picture_space import blur_matrix
 from saliscope.errors import InputError, MethodError
 from saliscope.specs.saliency import Card
 

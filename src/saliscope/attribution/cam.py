@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from saliscope.attribution.base import Attribution, Method, Question
 from saliscope.attribution.cards import cam as cards
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.layered import LayerQuestion
 from saliscope.attribution.question import gradients_of
 from saliscope.core.anytime import Step
 from saliscope.core.batching import Kind
 from saliscope.core.borrow import untouched
+from saliscope.core.knobs import knob
 from saliscope.core.layers import as_maps, enlarged, find_layer, grid_of, recorded
 from saliscope.errors import LayerError
 from saliscope.specs.saliency import Card

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from saliscope.attribution.base import Attribution, Question
-from saliscope.attribution.baselines import Black, as_baselines
 from saliscope.attribution.cam import LayerMaps, OneRun
 from saliscope.attribution.cards import cam as cards
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.perturbation import forward_scores
-from saliscope.attribution.question import check_score
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Black, as_baselines
 from saliscope.core.batching import ChunkSize, Kind, chunks
 from saliscope.core.borrow import untouched
 from saliscope.core.device import wide
+from saliscope.core.knobs import knob
 from saliscope.core.layers import as_maps, enlarged, find_layer, heard, silent
+from saliscope.core.query import check_score
 from saliscope.core.tail import Tail
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import LayerError, MethodError, TargetError

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Question
-from saliscope.attribution.baselines import Baseline, Black, as_baselines
 from saliscope.attribution.cards import rules as cards
 from saliscope.attribution.layered import Layered
 from saliscope.attribution.ruled import filled
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Baseline, Black, as_baselines
 from saliscope.core.borrow import untouched
 from saliscope.core.coverage import Coverage
 from saliscope.core.device import exact

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Path, Question, check_count, check_share
-from saliscope.attribution.baselines import Baseline, Black, Noise, White, as_baselines
 from saliscope.attribution.cards import expected as cards
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.layered import Layered
 from saliscope.attribution.perturbation import starts_of
-from saliscope.attribution.question import check_score
 from saliscope.attribution.walk import FromBaseline, straight
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Baseline, Black, Noise, White, as_baselines
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import as_like, exact, wide
+from saliscope.core.knobs import knob
+from saliscope.core.query import check_score
 from saliscope.core.seeds import generator
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Method, Question, check_count
 from saliscope.attribution.cards import perturbation as cards
-from saliscope.attribution.knobs import knob
-from saliscope.attribution.picture_space import blur_matrix
 from saliscope.core.anytime import Step
 from saliscope.core.device import as_like, wide
+from saliscope.core.knobs import knob
+from saliscope.core.picture_space import blur_matrix
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
 

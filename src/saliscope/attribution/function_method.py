@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from saliscope.attribution.base import Attribution, Method, Question, check_count
-from saliscope.attribution.baselines import Baseline, as_baselines
 from saliscope.attribution.cam import default_layer
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Baseline, as_baselines
 from saliscope.core.batching import is_out_of_memory
 from saliscope.core.borrow import lent
 from saliscope.core.device import wide

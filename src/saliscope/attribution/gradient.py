@@ -11,10 +11,10 @@ from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Question
 from saliscope.attribution.cards import gradients as cards
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.layered import Layered
 from saliscope.attribution.ruled import filled
 from saliscope.core.anytime import Step
+from saliscope.core.knobs import knob
 from saliscope.specs.saliency import Card
 
 

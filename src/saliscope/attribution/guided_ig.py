@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Path, Question, check_count
-from saliscope.attribution.baselines import Black, as_baselines
 from saliscope.attribution.cards import paths as cards
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.walk import FromBaseline, joined, path_answer
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Black, as_baselines
 from saliscope.core.device import wide
+from saliscope.core.knobs import knob
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
 

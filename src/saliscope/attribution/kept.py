@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, get_type_hints
 
 from saliscope.attribution.base import Method
-from saliscope.attribution.baselines import Baseline
 from saliscope.attribution.registry import OWN_FAMILY, methods, register
+from saliscope.core.baselines import Baseline
 
 
 def entry_of(method: Method, names: set[str]) -> type[Method]:

@@ -11,11 +11,11 @@ from torch import Tensor
 from saliscope.attribution import lrp_rules as rules
 from saliscope.attribution.base import Attribution, Question
 from saliscope.attribution.cards.lrp import LRP as CARD
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.layered import Layered
 from saliscope.attribution.ruled import filled
 from saliscope.core.anytime import Step
 from saliscope.core.coverage import Coverage
+from saliscope.core.knobs import knob
 from saliscope.core.op_call import Source, Turned, carried
 from saliscope.core.op_names import ACTIVATION, AVERAGES, ELEMENTWISE, LEARNED, MOVES, POOLS
 from saliscope.core.ops import INPUT, Call, Rewriter, Rule, in_parts, own_gradient

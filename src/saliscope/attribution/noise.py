@@ -11,11 +11,11 @@ from torch import Tensor
 from saliscope.attribution.base import Attribution, Method, Question, check_count, check_share
 from saliscope.attribution.cards import noise as cards
 from saliscope.attribution.gradient import OneGradient, Saliency
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.layered import unit_of
 from saliscope.attribution.path import relative_change
 from saliscope.core.anytime import Step
 from saliscope.core.device import exact, wide
+from saliscope.core.knobs import knob
 from saliscope.core.seeds import NoiseSource
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card

@@ -8,10 +8,10 @@ from dataclasses import MISSING, Field, dataclass, field, fields, make_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from saliscope.attribution.base import Method
-from saliscope.attribution.baselines import as_baselines
 from saliscope.attribution.function_method import SHARED, FunctionMethod, check_parameter
-from saliscope.attribution.knobs import Knob
 from saliscope.attribution.registry import OWN_FAMILY, register
+from saliscope.core.baselines import as_baselines
+from saliscope.core.knobs import Knob
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
 

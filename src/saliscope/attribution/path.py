@@ -8,14 +8,14 @@ import torch
 
 from saliscope.attribution.adaptive import AdaptiveWalk
 from saliscope.attribution.base import Attribution, Question, check_count
-from saliscope.attribution.baselines import Black, as_baselines
 from saliscope.attribution.cards import paths as cards
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.layered import Layered
 from saliscope.attribution.quadrature import RULES, doubled
 from saliscope.attribution.quadrature import Rule as FixedRule
 from saliscope.attribution.walk import FromBaseline, Walk, relative_change
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Black, as_baselines
+from saliscope.core.knobs import knob
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
 

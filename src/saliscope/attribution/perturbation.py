@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Method, Question, check_count
-from saliscope.attribution.baselines import Baseline, Black, as_baselines
 from saliscope.attribution.cards import perturbation as cards
-from saliscope.attribution.knobs import knob
-from saliscope.attribution.question import check_score
 from saliscope.attribution.random_masks import MaskSource, Moments
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Baseline, Black, as_baselines
 from saliscope.core.batching import FIRST_CHUNK, is_out_of_memory, measuring
 from saliscope.core.borrow import untouched
 from saliscope.core.device import as_like, exact, wide
+from saliscope.core.knobs import knob
 from saliscope.core.patches import Patches
+from saliscope.core.query import check_score
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card
 

@@ -76,13 +76,6 @@ def cell_widths(nodes: Array) -> Array:
     return widths
 
 
-def spread_order(n: int) -> Array:
-    """Order in which a prefix of the nodes always covers the whole path (bit reversal)."""
-    bits = max(1, (n - 1).bit_length())
-    keys = [int(f"{i:0{bits}b}"[::-1], 2) for i in range(n)]
-    return np.argsort(keys, kind="stable")
-
-
 def _midpoint(n: int) -> tuple[Array, Array]:
     return (np.arange(n) + 0.5) / n, np.full(n, 1.0 / n)
 

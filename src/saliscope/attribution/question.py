@@ -1,66 +1,32 @@
 """A question to an engine: a model, inputs and a score, checked; and how the model is run to answer it."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from saliscope.attribution.result import Attribution
-from saliscope.core.batching import ChunkSize, Kind, chunks, is_out_of_memory
-from saliscope.core.borrow import Borrowed, as_borrowed, untouched
+from saliscope.core.batching import ChunkSize, is_out_of_memory
+from saliscope.core.borrow import Borrowed, untouched
 from saliscope.core.device import wide
-from saliscope.core.targets import ResolvedTarget, Target, resolve
-from saliscope.errors import InputError, ModelError, SaliscopeError, TargetError
+from saliscope.core.query import Query, check_score
+from saliscope.core.targets import ResolvedTarget
+from saliscope.errors import ModelError, SaliscopeError, TargetError
 
 if TYPE_CHECKING:
     from saliscope.attribution.base import Method
 
-R = TypeVar("R")
 Around = Callable[[], AbstractContextManager[Any]]
 
 
-class Question:
-    """A model, inputs and a target: everything that is asked of an engine, checked.
-
-    Parameters
-    ----------
-    model : nn.Module or Borrowed
-    inputs : Tensor of shape (n, ...)
-        Batch of inputs in model space.
-    target : see `saliscope.Target`
-    chunk_size : int or "auto"
-
-    Raises
-    ------
-    InputError
-        If the inputs are no finite floating batch.
-    TargetError
-        If the target does not fit the model's output.
-    ModelError
-        If the model raises.
-    """
+class Question(Query):
+    """A `Query` that is answered by an `Attribution`, from gradients too. Same parameters and errors."""
 
     layer: str | None = None
     part: nn.Module | None = None
-
-    def __init__(
-        self, model: nn.Module | Borrowed, inputs: Tensor, target: Any, chunk_size: ChunkSize
-    ) -> None:
-        self._asked = Target.of(target)
-        # The score of a layer's unit reads that layer's output, in the place of the model's own.
-        self.borrowed = as_borrowed(model).reading(self._asked.layer)
-        self.chunk_size: ChunkSize = chunk_size
-        check_inputs(inputs)
-        self.inputs = self.borrowed.place(inputs)
-        if isinstance(self._asked, Target):
-            self._asked = self._asked.on(tuple(self.inputs.shape))
-        self._target = self._asked if isinstance(self._asked, ResolvedTarget) else None
-        self._score: Tensor | None = None
 
     @classmethod
     def again(
@@ -70,10 +36,6 @@ class Question:
         question = cls(model, attribution.inputs, attribution.target, chunk_size)
         question.know(attribution.score)
         return question
-
-    def __len__(self) -> int:
-        """Number of inputs."""
-        return len(self.inputs)
 
     @property
     def whole(self) -> "Question":
@@ -87,18 +49,6 @@ class Question:
     def maps(self, values: Tensor) -> Tensor:
         """What a picture of such values shows, for each row: their sum over the channels."""
         return values.sum(1)
-
-    @property
-    def target(self) -> ResolvedTarget:
-        """The target, bound to the model's output at the inputs; the model is run for it if it must be."""
-        if self._target is None:
-            self._target, self._score = self._ask()
-        return self._target
-
-    @property
-    def output(self) -> str:
-        """Kind of score that is asked for; the model is not run for it."""
-        return self._asked.output
 
     def binder(self, start: int, stop: int) -> Callable[[Any], ResolvedTarget]:
         """How the target of the inputs `start` to `stop` follows from the model's output at them.
@@ -115,33 +65,6 @@ class Question:
             return self._target
 
         return bind
-
-    def know(self, score: Tensor) -> None:
-        """Take the score at the inputs from a computation that had it anyway."""
-        self._score = score
-
-    @property
-    def score(self) -> Float[Tensor, " n"]:
-        """Score at the inputs."""
-        if self._target is None:
-            self._target, self._score = self._ask()
-        if self._score is None:
-            self._score = self.scores(self.inputs)
-        return self._score
-
-    def scores(self, points: Tensor) -> Tensor:
-        """Score of each of `points`, which stand for the inputs in order; no graph is built."""
-
-        def work(start: int, stop: int) -> Tensor:
-            return self.scores_at(points[start:stop], torch.arange(start, stop))
-
-        return torch.cat([r for _, _, r in self.chunked(work, len(points), "forward")])
-
-    def scores_at(self, points: Tensor, rows: Tensor) -> Tensor:
-        """Score at `points`, all at once, without a graph; point ``i`` belongs to input ``rows[i]``."""
-        target = self.target.rows(rows)
-        with untouched(self.borrowed.module), torch.no_grad():
-            return target.score(self._outputs(points, rows)).detach()
 
     def gradients(
         self, points: Tensor, rows: Tensor, around: Around = nullcontext, to_score: bool = False
@@ -184,11 +107,6 @@ class Question:
         score, gradient = self._gradients(points, rows, bind, around, to_score)
         return score, points, gradient
 
-    def _outputs(self, points: Tensor, rows: Tensor) -> Any:
-        """What the model gives for `points`, of the inputs `rows`."""
-        # A copy: a model that works in place on its input may not write into a leaf.
-        return self.borrowed(points.clone())
-
     def _gradients(
         self,
         points: Tensor,
@@ -216,37 +134,6 @@ class Question:
             "model's own code: explain a score before them, or take them out.",
         )
 
-    @property
-    def picture(self) -> tuple[int, int]:
-        """Height and width of the inputs."""
-        height, width = self.inputs.shape[2:]
-        return height, width
-
-    def pictures(self, purpose: str) -> Float[Tensor, "n channels height width"]:
-        """The inputs, which must be pictures.
-
-        Raises
-        ------
-        InputError
-            If they are not; if the model does not take them either, its own error comes first.
-        """
-        if self.inputs.ndim != 4:
-            _ = self.target
-            shape = tuple(self.inputs.shape)
-            raise InputError("inputs", f"shape {shape}", f"pictures (n, channels, height, width) {purpose}")
-        return self.inputs
-
-    def chunked(
-        self,
-        work: Callable[[int, int], R],
-        total: int,
-        kind: Kind = "gradient",
-        chunk_size: ChunkSize | None = None,
-    ) -> Iterator[tuple[int, int, R]]:
-        """`saliscope.core.batching.chunks` over this model and these inputs."""
-        size = self.chunk_size if chunk_size is None else chunk_size
-        return chunks(work, total, size, self.borrowed.module, self.inputs, kind)
-
     def answer(self, method: "Method", values: Tensor, **details: Any) -> Attribution:
         """An `Attribution` to this question; `details` are its other fields."""
         notes = list(details.pop("notes", ()))
@@ -266,54 +153,11 @@ class Question:
             **details,
         )
 
-    def _ask(self) -> tuple[ResolvedTarget, Tensor]:
-        # Resolved chunk by chunk, so that a large batch needs no more memory here than later.
-        def work(start: int, stop: int) -> tuple[ResolvedTarget, Tensor]:
-            with untouched(self.borrowed.module), torch.no_grad():
-                outputs = self.borrowed(self.inputs[start:stop].clone())
-                target = self._bound(outputs, start, stop)
-                return target, target.score(outputs).detach()
-
-        parts = [result for _, _, result in self.chunked(work, len(self.inputs), "forward")]
-        targets, scores = zip(*parts, strict=True)
-        score = torch.cat(scores)
-        check_score(score)
-        return join_targets(targets), score
-
-    def _bound(self, outputs: Any, start: int, stop: int) -> ResolvedTarget:
-        part = _part(self._asked, start, stop, len(self.inputs))
-        return resolve(part, outputs, stop - start, self.borrowed.label, self.borrowed.labels)
-
 
 def _in_words(unit: str, target: ResolvedTarget) -> str:
     """A unit with the kind of score for "score": what is measured in logits is no share of a probability."""
     kind = "score" if target.function is not None else target.output.replace("_", " ")
     return re.sub(r"\bscore\b", kind, unit)
-
-
-def check_inputs(inputs: Any) -> None:
-    """Raise `InputError` unless `inputs` is a finite floating batch."""
-    if not isinstance(inputs, Tensor):
-        raise InputError(
-            "inputs",
-            f"an object of type {type(inputs).__name__}",
-            "a tensor of shape (n, channels, height, width)",
-            "SaliencyExplorer takes pictures of any kind; engines take tensors.",
-        )
-    if not inputs.is_floating_point():
-        raise InputError(
-            "inputs", f"a tensor of {inputs.dtype}", "floating values", "Use inputs.float() / 255."
-        )
-    if inputs.ndim < 2 or inputs.numel() == 0:
-        raise InputError(
-            "inputs", f"shape {tuple(inputs.shape)}", "a batch with at least one input, batch dimension first"
-        )
-    bad = ~torch.isfinite(inputs)
-    if bool(bad.any()):
-        first = tuple(bad.nonzero()[0].tolist())
-        raise InputError(
-            "inputs", f"{int(bad.sum())} NaN or infinite values, the first at index {first}", "finite values"
-        )
 
 
 def gradients_of(
@@ -361,37 +205,3 @@ def _backward_error(error: Exception) -> ModelError:
         "Switch it off: model.gradient_checkpointing_disable() in transformers, "
         "model.set_grad_checkpointing(False) in timm.",
     )
-
-
-def check_score(score: Tensor) -> None:
-    """Raise `TargetError` unless every score is finite."""
-    if bool(torch.isfinite(score).all()):
-        return
-    advice = "Half precision overflows easily: try model.float()." if score.dtype == torch.float16 else ""
-    raise TargetError("target", "a score that is NaN or infinite", "a finite score", advice)
-
-
-def join_targets(targets: Sequence[ResolvedTarget]) -> ResolvedTarget:
-    """One resolved target from those of consecutive rows."""
-    first = targets[0]
-
-    def join(parts: list[Tensor | None]) -> Tensor | None:
-        return None if parts[0] is None else torch.cat([p for p in parts if p is not None])
-
-    return replace(
-        first,
-        indices=join([t.indices for t in targets]),
-        against=join([t.against for t in targets]),
-        labels=tuple(label for t in targets for label in t.labels),
-    )
-
-
-def _part(target: Target | ResolvedTarget, start: int, stop: int, total: int) -> Target | ResolvedTarget:
-    index = None if isinstance(target, ResolvedTarget) else target.index
-    if not isinstance(index, tuple) or len(index) == 1:
-        return target
-    if len(index) != total:
-        raise TargetError(
-            "target", f"{len(index)} targets for {total} inputs", "one for each input, or one for all"
-        )
-    return replace(target, index=index[start:stop])

@@ -7,10 +7,10 @@ from typing import Any
 
 from saliscope.attribution.adapters import Adapted
 from saliscope.attribution.base import Method
-from saliscope.attribution.baselines import Baseline
 from saliscope.attribution.foreign import HOMES, YOURS, Recipe
 from saliscope.attribution.kept import changed, kept_in
 from saliscope.attribution.registry import OWN_FAMILY
+from saliscope.core.baselines import Baseline
 
 MODEL = "{model}"
 """Stands in the source for the variable that holds the model."""
@@ -126,9 +126,7 @@ class _Writer:
                 for one in fields(value)
                 if one.init
             ]
-            return (
-                f"{self._named('saliscope.attribution.baselines', type(value).__name__)}({', '.join(given)})"
-            )
+            return f"{self._named('saliscope.core.baselines', type(value).__name__)}({', '.join(given)})"
         return self._yours(name)
 
     def _yours(self, name: str) -> str:

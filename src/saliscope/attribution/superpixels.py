@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from saliscope.attribution.picture_space import PictureSpace
 from saliscope.attribution.question import Question
 from saliscope.core.device import as_like
+from saliscope.core.picture_space import PictureSpace
 from saliscope.errors import MethodError
 
 

@@ -13,13 +13,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Method, Question, check_count
-from saliscope.attribution.baselines import Baseline, Black, as_baselines
 from saliscope.attribution.cards import surrogate as cards
-from saliscope.attribution.knobs import knob
 from saliscope.attribution.perturbation import forward_scores, starts_of
 from saliscope.attribution.superpixels import Superpixels
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Baseline, Black, as_baselines
 from saliscope.core.device import exact, wide
+from saliscope.core.knobs import knob
 from saliscope.core.seeds import NoiseSource
 from saliscope.errors import MethodError
 from saliscope.specs.saliency import Card

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from saliscope.attribution.base import Attribution, Method, Path, Question
-from saliscope.attribution.baselines import Baseline, as_baselines
-from saliscope.attribution.quadrature import cell_widths, half_weights, rule, spread_order
-from saliscope.core.anytime import Step
+from saliscope.attribution.quadrature import cell_widths, half_weights, rule
+from saliscope.core.anytime import Step, spread_order
+from saliscope.core.baselines import Baseline, as_baselines
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import as_like, exact, wide
 

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from saliscope.attribution.base import Attribution, Method, Question, check_count
-from saliscope.attribution.baselines import Black, White
 from saliscope.attribution.cards import surrogate as cards
 from saliscope.attribution.path import IntegratedGradients
 from saliscope.attribution.superpixels import seen
 from saliscope.core.anytime import Step
+from saliscope.core.baselines import Black, White
 from saliscope.core.device import as_like, exact
 from saliscope.specs.saliency import Card
 

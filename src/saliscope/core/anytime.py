@@ -10,6 +10,8 @@ from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from saliscope.core.device import plain_arithmetic
 
 R = TypeVar("R")
@@ -124,3 +126,10 @@ def drive(
     if last is None:
         raise RuntimeError("the stream yielded no result")
     return last.result
+
+
+def spread_order(n: int) -> np.ndarray:
+    """Order in which a prefix of `n` places in a row always covers the whole of it (bit reversal)."""
+    bits = max(1, (n - 1).bit_length())
+    keys = [int(f"{i:0{bits}b}"[::-1], 2) for i in range(n)]
+    return np.argsort(keys, kind="stable")

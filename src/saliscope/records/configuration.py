@@ -12,8 +12,8 @@ from torch import Tensor
 
 from saliscope.attribution.adapters import Adapted
 from saliscope.attribution.base import Method
-from saliscope.attribution.baselines import Baseline
 from saliscope.attribution.registry import find_method
+from saliscope.core.baselines import Baseline
 from saliscope.errors import RecordError, SaliscopeError
 from saliscope.records.fingerprint import short, tensor_hash
 from saliscope.records.recorded import Recorded, recorded

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from saliscope.attribution.base import Method
-from saliscope.attribution.baselines import Baseline, occlude
+from saliscope.core.baselines import Baseline, occlude
 from saliscope.core.borrow import Borrowed, untouched
 from saliscope.core.preprocess import prepare
 from saliscope.core.targets import ResolvedTarget, Target, class_scores, resolve

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saliscope.attribution.base import Attribution, Method
-from saliscope.attribution.baselines import Baseline
+from saliscope.core.baselines import Baseline
 from saliscope.specs.region import Region
 
 

@@ -10,11 +10,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from saliscope.attribution.base import Method
-from saliscope.attribution.baselines import BASELINES, Baseline, Painted
-from saliscope.attribution.knobs import Knob
 from saliscope.attribution.registry import methods
 from saliscope.attribution.source import source_of
 from saliscope.attribution.walk import PathMethod
+from saliscope.core.baselines import BASELINES, Baseline, Painted
+from saliscope.core.knobs import Knob
 from saliscope.core.targets import OUTPUTS
 from saliscope.errors import BaselineError, LayerError, MethodError, SaliscopeError
 from saliscope.render import colormaps

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from saliscope.attribution.base import Attribution, Question
-from saliscope.attribution.baselines import occlude
 from saliscope.attribution.gradient import InputXGradient, Saliency
 from saliscope.attribution.layered import Layered
 from saliscope.attribution.walk import PathMethod
+from saliscope.core.baselines import occlude
 from saliscope.core.batching import ChunkSize, check_chunk_size
 from saliscope.core.borrow import Borrowed, borrow
 from saliscope.core.preprocess import prepare, show

@@ -13,7 +13,7 @@ import numpy as np
 from torch import nn
 from traitlets import TraitType
 
-from saliscope.attribution.baselines import as_baseline, as_baselines
+from saliscope.core.baselines import as_baseline, as_baselines
 from saliscope.core.targets import Target
 from saliscope.errors import InputError, LayerError, MethodError, TargetError, one_of
 from saliscope.render.scale import Scale

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saliscope.attribution.knobs import knob
-from saliscope.attribution.picture_space import PictureSpace, blur_matrix
 from saliscope.core.borrow import Borrowed
+from saliscope.core.knobs import knob
+from saliscope.core.picture_space import PictureSpace, blur_matrix
 from saliscope.core.seeds import NoiseSource
 from saliscope.errors import BaselineError, InputError
 from saliscope.specs.region import Region

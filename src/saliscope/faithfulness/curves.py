@@ -1,0 +1,409 @@
+"""Deletion and insertion: pixels go, or come, in the order of a map, while the score is watched."""
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from saliscope.core.anytime import CancelToken, Step, drive, spread_order, steadily
+from saliscope.core.batching import ChunkSize
+from saliscope.core.borrow import Borrowed
+from saliscope.core.device import exact
+from saliscope.core.query import Query
+from saliscope.core.targets import Output, ResolvedTarget, Target
+from saliscope.errors import MethodError, ModelError, TargetError
+from saliscope.faithfulness.order import as_maps, is_constant, random_ranks, ranks
+from saliscope.faithfulness.protocol import Protocol, check_count
+from saliscope.faithfulness.replacement import filler
+
+NO_SCORE = 1e-6
+"""A probability below this has nowhere to fall."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The score as pixels are taken in the order of a map.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        How it was measured.
+    fractions : Tensor of shape (k,)
+        Share of the pixels that have been taken, from 0 to 1.
+    scores : Tensor of shape (n, k)
+        Score of the target there (float64).
+    top : Tensor of shape (n, k)
+        The class that has the highest score there; -1 for a target that is a function.
+    ranks : Tensor of shape (n, height, width)
+        Place of each pixel in the order: 0 is taken first.
+    target : ResolvedTarget
+        What was scored.
+    defined : Tensor of shape (n,)
+        Whether the curve says something of the map, so that it has an area.
+    notes : tuple of str
+        Caveats in words: also why a curve has none.
+    """
+
+    protocol: Protocol
+    fractions: Float[Tensor, " k"]
+    scores: Float[Tensor, "n k"]
+    top: Int[Tensor, "n k"]
+    ranks: Int[Tensor, "n height width"]
+    target: ResolvedTarget
+    defined: Bool[Tensor, " n"]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def auc(self) -> Float[Tensor, " n"]:
+        """Area under each curve by trapezoids, from 0 to 1 for a probability; NaN where it is not defined."""
+        if len(self.fractions) < 2:  # of a trial that has only begun
+            return torch.full((len(self.scores),), torch.nan, dtype=torch.float64)
+        along = self.fractions
+        if self.protocol.widths == "equal":
+            height, width = self.ranks.shape[1:]
+            points = torch.as_tensor(self.protocol.points((height, width)))
+            taken = (self.fractions * points[-1]).round().long()
+            along = torch.searchsorted(points, taken).double() / (len(points) - 1)
+        area = torch.trapezoid(self.scores, along, dim=1)
+        return torch.where(self.defined, area, torch.nan)
+
+    def taken(self, fraction: float) -> Bool[Tensor, "n height width"]:
+        """Which pixels have been taken at a fraction."""
+        return self.ranks < round(fraction * self.ranks[0].numel())
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Curves of several maps of the same pictures, and of orders that were drawn at random.
+
+    Attributes
+    ----------
+    curves : dict of str to tuple of Curve
+        For each map, a curve by each protocol.
+    random : tuple of tuple of Curve
+        The same for each random order: what a map without any knowledge gets.
+    complete : bool
+        False for what a stream gives before its last step: then the curves are coarser.
+    """
+
+    curves: dict[str, tuple[Curve, ...]]
+    random: tuple[tuple[Curve, ...], ...] = ()
+    complete: bool = True
+
+
+DEFAULTS = (Protocol("deletion"), Protocol("insertion", "blur"))
+
+
+def deletion(
+    model: nn.Module | Borrowed, inputs: Tensor, maps: Any, target: Any = None, **options: Any
+) -> Curve:
+    """The score as the pixels that a map ranks highest are taken away (RISE, arXiv 1806.07421).
+
+    A map that is true lets the score fall at once: a small area is good.
+
+    Parameters
+    ----------
+    model : nn.Module or Borrowed
+    inputs : Tensor of shape (n, channels, height, width)
+        In model space.
+    maps : Attribution, Tensor or ndarray
+        See `saliscope.faithfulness.order.as_maps`.
+    target : see `saliscope.Target`
+        None: that of the attribution, or else each input's own top class.
+    **options
+        ``chunk_size``, ``progress`` and ``cancel`` as in `trial`; all else are fields of `Protocol`.
+
+    Returns
+    -------
+    Curve
+
+    Raises
+    ------
+    InputError
+        If the maps do not fit the inputs, or hold NaN.
+    MethodError, BaselineError
+        If the protocol is none.
+    """
+    return _single(Protocol("deletion"), model, inputs, maps, target, options)
+
+
+def insertion(
+    model: nn.Module | Borrowed, inputs: Tensor, maps: Any, target: Any = None, **options: Any
+) -> Curve:
+    """The score as the pixels that a map ranks highest come into a blurred picture (RISE, arXiv 1806.07421).
+
+    A map that is true lets the score rise at once: a large area is good. Same parameters as `deletion`.
+    """
+    return _single(Protocol("insertion", "blur"), model, inputs, maps, target, options)
+
+
+def _single(
+    protocol: Protocol, model: Any, inputs: Tensor, maps: Any, target: Any, options: dict[str, Any]
+) -> Curve:
+    run = {name: options.pop(name) for name in ("chunk_size", "progress", "cancel") if name in options}
+    protocol = replace(protocol, **options)
+    result = trial(model, inputs, {"map": maps}, target, protocols=(protocol,), n_random=0, **run)
+    return result.curves["map"][0]
+
+
+def trial(
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    maps: Mapping[str, Any],
+    target: Any = None,
+    *,
+    progress: Any = None,
+    cancel: CancelToken | None = None,
+    **options: Any,
+) -> Trial:
+    """Drive `trial_stream` to its end; same parameters.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with every `Step`.
+    cancel : CancelToken, optional
+        Stops between two steps with `Cancelled`, which carries the trial so far.
+
+    Returns
+    -------
+    Trial
+    """
+    return drive(trial_stream(model, inputs, maps, target, **options), progress, cancel)
+
+
+def trial_stream(
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    maps: Mapping[str, Any],
+    target: Any = None,
+    *,
+    protocols: tuple[Protocol, ...] = DEFAULTS,
+    n_random: int = 20,
+    chunk_size: ChunkSize = "auto",
+) -> Iterator[Step[Trial]]:
+    """Curves of several maps of the same pictures side by side, at few fractions first.
+
+    Parameters
+    ----------
+    model, inputs, target
+        See `deletion`.
+    maps : dict of str to map
+        See `saliscope.faithfulness.order.as_maps`.
+    protocols : tuple of Protocol
+        One score for all: their `output` must agree.
+    n_random : int
+        Number of orders that are drawn at random.
+    chunk_size : int or "auto"
+        Pictures at once; the result does not depend on it.
+
+    Yields
+    ------
+    Step of Trial
+    """
+
+    def steps() -> Generator[Step[Trial], None, None]:
+        _check(maps, protocols, n_random)
+        query = Query(model, inputs, scored(maps, target, protocols[0].output), chunk_size)
+        yield from _Run(query, maps, protocols, n_random).steps()
+
+    return steadily(steps())
+
+
+class _Run:
+    """All curves of a trial side by side; each chunk holds rows of any of them.
+
+    A row is one picture to score: (level, protocol, order, input, point of the curve). Rows come level by
+    level, points from coarse to fine, so every curve of a protocol is known at the same fractions whenever it
+    stops. The ends of a curve do not depend on the order; they are scored once for all.
+    """
+
+    def __init__(
+        self, query: Query, maps: Mapping[str, Any], protocols: tuple[Protocol, ...], n_random: int
+    ) -> None:
+        self.query, self.protocols, self.names = query, protocols, tuple(maps)
+        inputs = query.pictures("for deletion and insertion")
+        values = [as_maps(given, inputs, f"maps[{name!r}]") for name, given in maps.items()]
+        self.constant = [is_constant(one) for one in values]
+        kinds = {(p.seed, p.ranking): p for p in protocols}
+        made = {kind: _Orders(values, p, n_random, inputs.device) for kind, p in kinds.items()}
+        self.orders = [made[p.seed, p.ranking] for p in protocols]
+        # Convolutions on a CPU are 1.1 times as fast with it in ResNet-18, 1.3 times in small networks.
+        fast = inputs.device.type == "cpu" and inputs.dtype in (torch.float32, torch.bfloat16)
+        self.layout = torch.channels_last if fast else torch.contiguous_format
+        self.fill = [filler(p.replacement, query) for p in protocols]
+        self.points = [torch.as_tensor(p.points(query.picture)) for p in protocols]
+        n_orders = len(values) + n_random
+        self.scores = [torch.zeros(n_orders, len(inputs), len(t), dtype=torch.float64) for t in self.points]
+        self.top = [torch.full(s.shape, -1) for s in self.scores]
+        self.rows = self._listed(n_orders, len(inputs))
+
+    def _listed(self, n_orders: int, n_inputs: int) -> Int[np.ndarray, "rows 5"]:
+        def block(p: int, level: int, ks: Int[np.ndarray, " k"], orders: int) -> Int[np.ndarray, "rows 5"]:
+            j, r, i = (one.ravel() for one in np.indices((len(ks), orders, n_inputs)))
+            return np.stack([level + j, np.full_like(j, p), r, i, ks[j]], 1)
+
+        parts = []
+        for p, points in enumerate(self.points):
+            last = len(points) - 1
+            parts += [block(p, 0, np.array([0, last]), 1), block(p, 2, 1 + spread_order(last - 1), n_orders)]
+        rows = np.concatenate(parts)
+        return rows[np.argsort(rows[:, 0], kind="stable")]
+
+    def steps(self) -> Iterator[Step[Trial]]:
+        total, function = len(self.rows), self.query.target.function
+        for _, stop, _ in self.query.chunked(self._score, total, "forward" if function else "gradient"):
+            yield Step(partial(self._trial, stop), stop, total)
+
+    def _score(self, start: int, stop: int) -> None:
+        query, rows = self.query, torch.as_tensor(self.rows[start:stop])
+        pictures = query.inputs.new_empty(len(rows), *query.inputs.shape[1:]).to(memory_format=self.layout)
+        parts = [(p, (rows[:, 1] == p).nonzero()[:, 0]) for p in set(rows[:, 1].tolist())]
+        for p, own in parts:
+            r, i, k = rows[own, 2:].T
+            gone = self.orders[p].places(r, i) < self.points[p][k].to(pictures.device)[:, None, None]
+            pictures[own] = self.fill[p](i, gone if self.protocols[p].kind == "deletion" else ~gone)
+        try:
+            score, top = query.scores_and_top(pictures, rows[:, 3])
+        except (
+            ModelError
+        ):  # it may look at a layer's output as a row of numbers, which needs the other layout
+            if self.layout is torch.contiguous_format:
+                raise
+            self.layout = torch.contiguous_format
+            return self._score(start, stop)
+        score = exact(score)
+        for p, own in parts:
+            r, i, k = rows[own, 2:].T
+            end = (k == 0) | (k == len(self.points[p]) - 1)
+            for kept, found in ((self.scores[p], score[own]), (self.top[p], top[own])):
+                kept[r, i, k] = found
+                kept[:, i[end], k[end]] = found[end]
+
+    def _trial(self, done: int) -> Trial:
+        # What has been scored is not written to again: the stream may have gone on.
+        by_order = list(zip(*[self._curves(p, done) for p in range(len(self.protocols))], strict=True))
+        named = dict(zip(self.names, by_order, strict=False))
+        return Trial(named, tuple(by_order[len(self.names) :]), done == len(self.rows))
+
+    def _curves(self, p: int, done: int) -> list[Curve]:
+        """The curves of one protocol, at the fractions that all of its orders and inputs have reached."""
+        rest, points, target = self.rows[done:], self.points[p], self.query.target
+        known = torch.as_tensor(np.setdiff1d(np.arange(len(points)), rest[rest[:, 1] == p, 4]))
+        protocol = replace(self.protocols[p], output=None if target.function else target.output)
+        whole = 0 if protocol.kind == "deletion" else len(points) - 1
+        without = torch.zeros(len(self.query), dtype=torch.bool)
+        if protocol.output == "probability" and whole in known:
+            without = self.scores[p][0, :, whole] < NO_SCORE
+        curves = []
+        for r, scores in enumerate(self.scores[p]):
+            constant = self.constant[r] if r < len(self.constant) else torch.zeros_like(without)
+            notes = (
+                note_of(constant, "the map has one value throughout, which is no order: the seed drew one"),
+                note_of(without, f"the probability of the class is below {NO_SCORE:g} in the whole picture"),
+            )
+            curves.append(
+                Curve(
+                    protocol=protocol,
+                    fractions=points[known].double() / points[-1],
+                    scores=scores[:, known],
+                    top=self.top[p][r][:, known],
+                    ranks=self.orders[p].ranks(r),
+                    target=target,
+                    defined=~(constant | without),
+                    notes=tuple(filter(None, notes)),
+                )
+            )
+        return curves
+
+
+class _Orders:
+    """The orders of all maps, and the random ones, which are the same for every input: each is held once."""
+
+    def __init__(self, values: list[Tensor], protocol: Protocol, n_random: int, device: torch.device) -> None:
+        seed, (self.n, *shape) = protocol.seed, values[0].shape
+        drawn = [random_ranks(seed, r, (shape[0], shape[1]))[None] for r in range(n_random)]
+        self.n_maps = len(values)
+        self.held = torch.cat([ranks(v, seed, protocol.ranking) for v in values] + drawn).to(device)
+
+    def places(self, r: Tensor, i: Tensor) -> Int[Tensor, "m height width"]:
+        """Place of each pixel in order ``r[j]`` of input ``i[j]``."""
+        where = torch.where(r < self.n_maps, r * self.n + i, self.n_maps * (self.n - 1) + r)
+        return self.held[where.to(self.held.device)]
+
+    def ranks(self, r: int) -> Int[Tensor, "n height width"]:
+        """Place of each pixel in order `r`, for every input."""
+        every = torch.arange(self.n)
+        if r < self.n_maps:
+            return self.places(torch.full_like(every, r), every).cpu()
+        return self.places(torch.tensor([r]), torch.tensor([0])).cpu().expand(self.n, -1, -1)
+
+
+def note_of(where: Bool[Tensor, " n"], reason: str) -> str:
+    """Why a number is not defined, and of which inputs; nothing where it is of all."""
+    inputs = where.nonzero()[:, 0].tolist()
+    if not inputs:
+        return ""
+    which = f"input{'s' * (len(inputs) > 1)} {', '.join(map(str, inputs))}"
+    return f"Not defined for {which}: {reason}."
+
+
+def _check(maps: Any, protocols: Any, n_random: Any) -> None:
+    if not isinstance(maps, Mapping) or not maps:
+        got = f"a {type(maps).__name__}" if not isinstance(maps, Mapping) else "no map"
+        way_out = "A single one: {'my map': attribution}, or use deletion() and insertion()."
+        raise MethodError("maps", got, "a dict from names to maps", way_out)
+    known = isinstance(protocols, tuple) and all(isinstance(p, Protocol) for p in protocols)
+    if not known or not protocols:
+        raise MethodError("protocols", repr(protocols), "a tuple with at least one Protocol")
+    outputs = {str(p.output) for p in protocols}
+    if len(outputs) > 1:
+        got = f"scores of {len(outputs)} kinds: {', '.join(sorted(outputs))}"
+        raise MethodError("protocols", got, "one kind of score", "Run a trial for each kind.")
+    check_count("n_random", n_random, 0)
+
+
+def scored(maps: Mapping[str, Any], target: Any, output: Output | None) -> Target | ResolvedTarget:
+    """The target that is scored: the one that is given, or that of the maps that have one."""
+    if target is None:
+        target = _common(maps)
+    asked = Target.of(target)
+    if isinstance(asked, ResolvedTarget):
+        if asked.function is not None or output in (None, asked.output):
+            return asked
+        assert asked.indices is not None
+        return Target(asked.indices, output)
+    if output is None or asked.layer or callable(asked.index):
+        return asked
+    return replace(asked, output=output, against=asked.against if output == "margin" else None)
+
+
+def _common(maps: Mapping[str, Any]) -> ResolvedTarget | None:
+    """The target that all attributions among the maps share."""
+    known = {name: getattr(given, "target", None) for name, given in maps.items()}
+    known = {name: one for name, one in known.items() if isinstance(one, ResolvedTarget)}
+    if not known:
+        return None
+    first, target = next(iter(known.items()))
+    for name, other in known.items():
+        if other.function is not target.function or _classes(other) != _classes(target):
+            raise TargetError(
+                "target",
+                f"None, with maps of {_words(target)} ({first}) and of {_words(other)} ({name})",
+                "one target for all maps",
+                "Say which class the curves are about: target=...",
+            )
+    return target
+
+
+def _classes(target: ResolvedTarget) -> list[int] | None:
+    return None if target.indices is None else target.indices.tolist()
+
+
+def _words(target: ResolvedTarget) -> str:
+    return " and ".join(dict.fromkeys(target.labels))

@@ -1,0 +1,157 @@
+"""The maps that are tested, and which pixel comes first: the order that a map puts a picture's pixels in."""
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from saliscope.core.borrow import Borrowed, as_borrowed, lent
+from saliscope.core.seeds import Randomness, generator
+from saliscope.core.targets import ResolvedTarget
+from saliscope.errors import InputError, MethodError
+
+Ranking = Literal["signed", "absolute"]
+
+
+def as_maps(maps: Any, inputs: Tensor, name: str = "maps") -> Float[Tensor, "n height width"]:
+    """One map for each input, from whatever holds them.
+
+    Parameters
+    ----------
+    maps : Attribution, Tensor or ndarray
+        An attribution, or its values: (n, height, width), (n, channels, height, width), whose sum over the
+        channels is taken, or (height, width) for a single input.
+    inputs : Tensor of shape (n, channels, height, width)
+        The pictures that the maps are of.
+    name : str
+        What an error calls them.
+
+    Returns
+    -------
+    Tensor
+        In float64, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the maps are not as large as the pictures, not one for each, or hold NaN or infinite values.
+    """
+    return as_values(maps, inputs, name).sum(1)
+
+
+def as_values(given: Any, inputs: Tensor, name: str = "maps") -> Float[Tensor, "n channels height width"]:
+    """`as_maps` with the channels that the maps have: one where they have none.
+
+    Parameters
+    ----------
+    given, inputs, name
+        As of `as_maps`, with the same errors; of an attribution, its `values`.
+    """
+    if inputs.ndim != 4:
+        raise InputError("inputs", f"shape {tuple(inputs.shape)}", "pictures (n, channels, height, width)")
+    held = getattr(given, "values", None)
+    held = held if isinstance(held, Tensor) else getattr(given, "map", given)
+    try:
+        values = torch.as_tensor(held).detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError):
+        expected = "an attribution, a tensor or an array of numbers"
+        raise InputError(name, f"an object of type {type(given).__name__}", expected) from None
+    shape = tuple(values.shape)
+    n, _, height, width = inputs.shape
+    full = values if values.ndim == 4 else values[:, None] if values.ndim == 3 else values[None, None]
+    if full.ndim != 4 or not full.shape[1] or (len(full), *full.shape[2:]) != (n, height, width):
+        raise InputError(
+            name,
+            f"shape {shape} for {n} picture{'s' * (n != 1)} of {height} x {width}",
+            f"shape ({n}, {height}, {width}), one value for each pixel that the model is fed",
+            "Enlarge a coarse map first: torch.nn.functional.interpolate(m[:, None], size, mode='bilinear').",
+        )
+    bad = ~torch.isfinite(values)
+    if bool(bad.any()):
+        first = tuple(bad.nonzero()[0].tolist())
+        raise InputError(
+            name, f"{int(bad.sum())} NaN or infinite values, the first at index {first}", "finite values"
+        )
+    return full
+
+
+def asked(maps: Any, target: Any) -> Any:
+    """The target that is asked for; where none is, that of the maps, if they know it."""
+    own = getattr(maps, "target", None)
+    return own if target is None and isinstance(own, ResolvedTarget) else target
+
+
+def explained(
+    explain: Any, model: nn.Module | Borrowed, inputs: Tensor, target: ResolvedTarget
+) -> tuple[Any, Float[Tensor, "n channels height width"]]:
+    """Run a method again, whatever it is.
+
+    The model is lent for the call; torch's random numbers start from the same place at every call.
+
+    Parameters
+    ----------
+    explain : object or callable
+        An object with ``attribute(model, inputs, target)``, or a function of these three; it gives an
+        attribution, or values that `as_values` takes.
+    model : nn.Module or Borrowed
+    inputs : Tensor of shape (n, channels, height, width)
+    target : ResolvedTarget
+        One that has met the model (`Query.target`): with another picture, the question must stay the same.
+        A function that wants class indices finds them in its ``indices``.
+
+    Returns
+    -------
+    answer, values
+        What it gave, and its values, checked; their sum over the channels is the map.
+
+    Raises
+    ------
+    MethodError
+        If it is neither.
+    InputError
+        If its maps do not fit the inputs, or hold NaN.
+    """
+    own = getattr(explain, "attribute", None)
+    if isinstance(explain, type) or not (callable(own) or callable(explain)):
+        raise MethodError(
+            "explain",
+            f"the class {explain.__name__}" if isinstance(explain, type) else repr(explain)[:60],
+            "a method object with .attribute(model, inputs, target), or a function of these three",
+            "Make one, as in IntegratedGradients().",
+        )
+    run = own if callable(own) else explain
+    with lent(as_borrowed(model).module), Randomness(0, inputs.device).going_on():
+        answer = run(model, inputs, target)
+    return answer, as_values(answer, inputs, "explain")
+
+
+def is_constant(maps: Float[Tensor, "n height width"]) -> Tensor:
+    """Whether each map has one value throughout, and so no order but that of the seed."""
+    low, high = maps.flatten(1).aminmax(dim=1)
+    return low == high
+
+
+def ranks(
+    maps: Float[Tensor, "n height width"], seed: int, ranking: Ranking = "signed"
+) -> Int[Tensor, "n height width"]:
+    """Place of each pixel when they are taken by decreasing value: 0 is taken first.
+
+    Pixels of one value come in an order that the seed draws, the same for every input; so neither the sorting
+    algorithm nor the layout of the picture decides what a constant part of a map is worth.
+    """
+    n, height, width = maps.shape
+    flat = maps.reshape(n, -1)
+    flat = flat.abs() if ranking == "absolute" else flat
+    drawn = torch.as_tensor(generator(seed, 0).permutation(height * width))
+    taken = drawn[torch.argsort(flat[:, drawn], dim=1, descending=True, stable=True)]
+    places = torch.empty(taken.shape, dtype=torch.int32)  # a trial holds many orders
+    places.scatter_(1, taken, torch.arange(height * width, dtype=torch.int32).expand(n, -1))
+    return places.reshape(n, height, width)
+
+
+def random_ranks(seed: int, index: int, shape: tuple[int, int]) -> Int[Tensor, "height width"]:
+    """Places in an order that is drawn at random."""
+    permutation: np.ndarray = generator(seed, 1 + index).permutation(shape[0] * shape[1])
+    return torch.as_tensor(permutation.astype(np.int32)).reshape(shape)
