@@ -179,7 +179,7 @@ def test_without_a_layer_nothing_has_changed():
 
 class TestInTheExplorer:
     def test_the_layer_of_a_cam_is_no_layer_of_the_gradient(self):
-        assert build_method(Saliency, {}, layer="layer4", n_steps=3, baseline=None) == Saliency()
+        assert build_method(Saliency, {}, layer="layer4") == Saliency(layer="layer4")
         assert build_method(GradCAM, {}, layer="layer4") == GradCAM(layer="layer4")
         explorer = SaliencyExplorer(tiny(), photo(), method="grad_cam", layer="4")
         assert explorer.wait(PATIENCE)
