@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from saliscope.records.replay import Replay, replay
     from saliscope.render.scale import Scale
     from saliscope.widgets.embedding import EmbeddingExplorer
+    from saliscope.widgets.faithfulness import FaithfulnessPanel
     from saliscope.widgets.saliency import SaliencyExplorer
 
 __all__ = [
     "BaselineError",
     "EmbeddingExplorer",
+    "FaithfulnessPanel",
     "InputError",
     "LayerError",
     "MethodError",
@@ -78,6 +80,7 @@ __all__ = [
 # Public name -> (module, attribute of it); None stands for the module itself.
 _LAZY: dict[str, tuple[str, str | None]] = {
     "EmbeddingExplorer": ("saliscope.widgets.embedding", "EmbeddingExplorer"),
+    "FaithfulnessPanel": ("saliscope.widgets.faithfulness", "FaithfulnessPanel"),
     "Record": ("saliscope.records.record", "Record"),
     "Replay": ("saliscope.records.replay", "Replay"),
     "Scale": ("saliscope.render.scale", "Scale"),

@@ -70,6 +70,7 @@ INFO = {
     "models": [{"name": str, "device": str, "labels": [str], "layers": [str], "preprocessing": str}],
     "version": str,
     "offline": bool,
+    "replacements": [{"kind": str, "title": str, "controls": [CONTROL]}],
 }
 STATE = {
     "phase": str,

@@ -31,7 +31,7 @@ FIELDS = {
     specs.MethodInfo: "key title family path controls uses_baseline uses_steps summary card code before",
     specs.Card: "shows assumes costs fails reference",
     specs.BaselineInfo: "kind title controls",
-    specs.Info: "methods baselines images outputs luts models version offline",
+    specs.Info: "methods baselines images outputs luts models version offline replacements",
     specs.ModelInfo: "name device labels layers preprocessing",
     specs.Predictions: "job alphas indices labels p",
     specs.Failure: "type argument message",

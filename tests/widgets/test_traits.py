@@ -226,7 +226,7 @@ def test_an_unknown_keyword(name, hint):
 
 def test_every_trait_is_documented_and_sent():
     own = set(ExplorerState.class_own_traits())
-    assert len(own) == 24
+    assert len(own) == 27
     for name in own:
         trait = getattr(SaliencyExplorer, name)
         assert trait.help

@@ -76,6 +76,19 @@ class Protocol:
         check_count("seed", self.seed, 0)
         object.__setattr__(self, "replacement", as_replacement(self.replacement))
 
+    def __str__(self) -> str:
+        # What every number is printed with: two areas may be compared where these words are the same.
+        taken = "taken away to" if self.kind == "deletion" else "brought into"
+        by = "value" if self.ranking == "signed" else "magnitude"
+        pace = f"{self.step} pixels a step" if self.n_steps is None else f"{self.n_steps} steps"
+        pace = "a picture's width of pixels a step" if self.step is self.n_steps is None else pace
+        widths = "share of pixels" if self.widths == "pixels" else "step"
+        score = (self.output or "the target's own score").replace("_", " ")
+        return (
+            f"{self.kind}: pixels {taken} {self.replacement} by decreasing {by}, {pace}; {score}; area by "
+            f"trapezoids over the {widths}; ties by seed {self.seed}"
+        )
+
     def points(self, shape: tuple[int, int]) -> Int[np.ndarray, " k"]:
         """How many pixels have been taken at each point of the curve, from none to all."""
         total = shape[0] * shape[1]

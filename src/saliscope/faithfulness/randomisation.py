@@ -113,6 +113,8 @@ class Randomisation:
         Caveats in words.
     complete : bool
         False for what a stream gives before its last step: then stages are missing.
+    n_blocks : int
+        How many stages there are when it is complete.
     """
 
     protocol: RandomisationProtocol
@@ -121,6 +123,7 @@ class Randomisation:
     target: ResolvedTarget
     notes: tuple[str, ...] = ()
     complete: bool = True
+    n_blocks: int = 0
 
     def measured(self, measure: str = "absolute") -> Float[Tensor, "n stages"]:
         """One measure of `Similarity` at each stage: "signed", "absolute", "ssim", "ssim_absolute", "top"."""
@@ -247,7 +250,7 @@ def _steps(
                 "The maps are the same at every stage: the method reads no weights, or another model than "
                 "the one that it is given.",
             )
-        result = Randomisation(protocol, original.float(), stages, asked, notes, complete)
+        result = Randomisation(protocol, original.float(), stages, asked, notes, complete, len(blocks))
         yield Step(partial(_same, result), done + 1, len(blocks) + 1)
 
 

@@ -38,7 +38,7 @@ _PAGE = Template("""\
 </head>
 <body>
 <h1>$title</h1>
-<main id="explorer">$before</main>
+$main
 <footer>
 <details id="embedded"><summary>What is embedded: $summary</summary>
 <table><tr><th>what</th><th>in this file</th></tr>$rows</table>
@@ -135,6 +135,7 @@ def document(
     records: Sequence[str] = (),
     picture: bytes | None = None,
     alt: str,
+    main: str | None = None,
 ) -> str:
     """Write a page around the data that its script finds in it.
 
@@ -154,6 +155,9 @@ def document(
         A PNG for readers whose browser runs no scripts.
     alt : str
         What it is a picture of.
+    main : str, optional
+        HTML of the page, in which the script finds the element with the id "explorer". It is taken as it is:
+        text from data must be escaped in it. None: that element alone, with the picture.
 
     Returns
     -------
@@ -174,7 +178,7 @@ def document(
         version=__version__,
         title=html.escape(title),
         style=_static(f"{bundle}.css"),
-        before=_before(picture, alt),
+        main=f'<main id="explorer">{_before(picture, alt)}</main>' if main is None else main,
         summary=html.escape(_summary(parts)),
         rows="".join(map(_row, parts)),
         records="".join(_record(text, i) for i, text in enumerate(records, 1)),
@@ -226,6 +230,15 @@ def embedded(events: Sequence[Event], answers: Answers, letters: Mapping[str, in
                 add("baseline picture", of, path["baseline"])
                 if path["pictures"]:
                     add("pictures on the way", of, path["pictures"])
+        elif kind == "trial" and message["ranks"]:
+            of = f"{message['title']} of '{_short(str(message['target_label']))}'"
+            fed = [curve["replaced"] or curve["pictures"] for curve in message["curves"]]
+            add("order of pixels", of, message["ranks"])
+            add("pictures of its trial", of, *fed)
+            strip = message["randomisation"]
+            if strip:
+                maps = [strip["map"], *(stage["map"] for stage in strip["stages"])]
+                add("maps of randomised networks", of, *maps)
     for panel, (message, _) in answers.get("gradients", {}).items():
         add("gradients along the path", f"panel {panel + 1}", message["stack"])
     for kind, message, _ in events:

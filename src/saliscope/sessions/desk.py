@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
-from saliscope.sessions.failures import in_our_words, without_locals
+from saliscope.sessions.failures import failure_of, in_our_words, without_locals
 from saliscope.sessions.worker import Job, outwait, worker
 from saliscope.specs.blobs import Blob
 from saliscope.specs.embedding import Work, WorkState
@@ -138,7 +138,7 @@ class Desk:
 
     def _fail(self, number: int, error: Exception) -> None:
         without_locals(error)
-        failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
+        failure = failure_of(error)
         with self._lock:
             if number == self._number:
                 self.error = error

@@ -4,6 +4,7 @@ import traceback
 
 from saliscope.core.batching import is_out_of_memory
 from saliscope.errors import OutOfMemoryError, SaliscopeError
+from saliscope.specs.saliency import Failure
 
 
 def in_our_words(error: Exception) -> Exception:
@@ -29,6 +30,11 @@ def in_our_words(error: Exception) -> Exception:
     else:
         return error
     return renamed.with_traceback(error.__traceback__)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What the page shows of an error."""
+    return Failure(type(error).__name__, getattr(error, "argument", None), str(error))
 
 
 def without_locals(error: BaseException) -> None:

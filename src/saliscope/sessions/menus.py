@@ -3,7 +3,7 @@
 import reprlib
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -116,8 +116,16 @@ def check_layer(cls: type[Method], layer: Any) -> None:
         raise LayerError("layer", got[:200], "None, or a method that reads one", way_out)
 
 
-def build_baseline(spec: dict[str, Any]) -> Baseline | tuple[Baseline, ...]:
+def build_baseline(
+    spec: dict[str, Any], known: Mapping[str, type[Baseline]] = BASELINES
+) -> Baseline | tuple[Baseline, ...]:
     """A baseline from plain data such as ``{"kind": "blur", "sigma": 12}``; several for an average.
+
+    Parameters
+    ----------
+    spec : dict
+    known : mapping
+        The kinds that may be named.
 
     Raises
     ------
@@ -126,7 +134,7 @@ def build_baseline(spec: dict[str, Any]) -> Baseline | tuple[Baseline, ...]:
     """
     kind = spec.get("kind")
     if kind != "average":
-        return _painted(spec) if kind == "painted" else _named(spec)
+        return _painted(spec) if kind == "painted" else _named(spec, known)
     several = _arguments(spec, ("of",)).get("of")
     if not isinstance(several, list | tuple) or not 1 <= len(several) <= MOST_BASELINES:
         got = f"{len(several)} baselines" if isinstance(several, list | tuple) else reprlib.repr(several)
@@ -143,15 +151,13 @@ def _painted(spec: dict[str, Any]) -> Baseline:
     return Painted(given["region"], **colours)
 
 
-def _named(spec: Any) -> Baseline:
+def _named(spec: Any, known: Mapping[str, type[Baseline]] = BASELINES) -> Baseline:
     kind = _kind_of(spec)
-    if not isinstance(kind, str) or kind not in BASELINES:
-        raise BaselineError("baseline", reprlib.repr(kind), f"one of {', '.join(BASELINES)}")
-    own = {control.name: control for control in controls(BASELINES[kind])}
+    if not isinstance(kind, str) or kind not in known:
+        raise BaselineError("baseline", reprlib.repr(kind), f"one of {', '.join(known)}")
+    own = {control.name: control for control in controls(known[kind])}
     params = _arguments(spec, tuple(own))
-    return BASELINES[kind](
-        **{name: _checked(own[name], value, BaselineError) for name, value in params.items()}
-    )
+    return known[kind](**{name: _checked(own[name], value, BaselineError) for name, value in params.items()})
 
 
 def _kind_of(spec: Any) -> Any:

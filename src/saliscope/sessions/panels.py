@@ -4,13 +4,14 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from saliscope.sessions.answers import Request
 from saliscope.sessions.menus import info_of
 from saliscope.sessions.saliency import SaliencySession
 from saliscope.sessions.subject import Subject
+from saliscope.sessions.trial_settings import replacement_menu
 from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import Info, Result, State
 from saliscope.specs.view import Screen, Shown, View
@@ -109,7 +110,8 @@ class Panels:
 
     def info(self) -> tuple[Info, list[Blob]]:
         """What the page chooses from, with the colour maps."""
-        return info_of([subject.info() for subject in self.subjects], len(self.subjects[0].inputs))
+        info, blobs = info_of([subject.info() for subject in self.subjects], len(self.subjects[0].inputs))
+        return replace(info, replacements=replacement_menu()), blobs
 
     def tell_all(self, tell: Callable[[Info | State | Result, list[Blob]], None]) -> None:
         """Tell somebody who comes late where everything stands."""

@@ -15,7 +15,7 @@ from saliscope.core.anytime import Step
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import InputError, MethodError, NotDefinedError
 from saliscope.sessions.answers import Request
-from saliscope.sessions.failures import in_our_words, without_locals
+from saliscope.sessions.failures import failure_of, in_our_words, without_locals
 from saliscope.sessions.menus import can_refine, may_stop, work_of
 from saliscope.sessions.publish import (
     gradients_of,
@@ -27,7 +27,7 @@ from saliscope.sessions.publish import (
 from saliscope.sessions.subject import Subject
 from saliscope.sessions.worker import Job, outwait, worker
 from saliscope.specs.blobs import Blob
-from saliscope.specs.saliency import Failure, Predictions, Result, Stage, State
+from saliscope.specs.saliency import Predictions, Result, Stage, State
 
 PUBLISH_SECONDS = 0.1
 """Partial results and progress reach the page at most this often; a server drops floods."""
@@ -319,7 +319,7 @@ class SaliencySession:
     def _fail(self, number: int, error: Exception) -> None:
         without_locals(error)
         self.subject.doubt()
-        failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
+        failure = failure_of(error)
         with self._lock:
             if number == self._number:
                 self.error = error

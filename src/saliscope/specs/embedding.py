@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from saliscope.specs.saliency import Control, Probability, Spec, State
 
-Work = Literal["activations", "neighbors", "layout", "sequence", "attribution"]
+Work = Literal["activations", "neighbors", "layout", "sequence", "attribution", "trial"]
 LayoutStage = Literal["start", "partial", "final", "cancelled"]
 GroupName = Literal["selection", "group_a", "group_b"]
 

@@ -124,7 +124,8 @@ class Info(Spec):
     """What hardly changes while a widget lives: sent in answer to the page's hello.
 
     `images` is the size of the batch, `luts` maps the names of the colour maps to blobs, `offline` is
-    true for an exported page: looks work there, questions do not.
+    true for an exported page: looks work there, questions do not; `replacements` may stand for the pixels
+    that a trial hides.
     """
 
     methods: Sequence[MethodInfo]
@@ -135,6 +136,7 @@ class Info(Spec):
     models: Sequence[ModelInfo]
     version: str
     offline: bool = False
+    replacements: Sequence[BaselineInfo] = ()
 
 
 @dataclass(frozen=True)

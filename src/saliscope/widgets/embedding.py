@@ -17,11 +17,12 @@ from saliscope.sessions.answers import Request
 from saliscope.sessions.atlas import Atlas
 from saliscope.sessions.collection import Collection
 from saliscope.sessions.embedding import Asked
+from saliscope.sessions.failures import failure_of
 from saliscope.sessions.menus import build_method, defaults
 from saliscope.sessions.sequences import Walk
 from saliscope.specs.blobs import Blob
 from saliscope.specs.embedding import Numbers, PlacedPoint, WorkState
-from saliscope.specs.saliency import Failure, Info, Result, State
+from saliscope.specs.saliency import Info, Result, State
 from saliscope.widgets.bundle import entry
 from saliscope.widgets.channel import Channel
 from saliscope.widgets.embedding_requests import LASTING, requests_of, set_message
@@ -389,8 +390,8 @@ class EmbeddingExplorer(EmbeddingState):
             self.explain(inspector.asked.index)
 
     def _refuse(self, error: Exception) -> None:
-        failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
-        self._channel.event("state", WorkState("error", self.status.job, text="Refused.", error=failure))
+        state = WorkState("error", self.status.job, text="Refused.", error=failure_of(error))
+        self._channel.event("state", state)
 
     def _limits(self) -> dict[str, float]:
         result = None if self._atlas.inspector is None else self._atlas.inspector.result

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from saliscope.errors import InputError, SaliscopeError
 from saliscope.render.static import figure_png
 from saliscope.sessions.saliency import SaliencySession
+from saliscope.sessions.trials import Told, kind_of
 from saliscope.specs.blobs import Blob
-from saliscope.specs.saliency import Info, Result, State
 from saliscope.specs.view import Screen, Shown, View
 from saliscope.widgets.channel import Reply
 from saliscope.widgets.files import file_reply
@@ -74,10 +74,11 @@ def html_of(explorer: "SaliencyExplorer") -> str:
     screen, panels = _screen(explorer), explorer._panels
     events: list[tuple[str, dict[str, Any], Sequence[Blob]]] = []
 
-    def note(message: Info | State | Result, blobs: Sequence[Blob]) -> None:
-        events.append((type(message).__name__.lower(), message.to_json(), blobs))
+    def note(message: Told, blobs: Sequence[Blob]) -> None:
+        events.append((kind_of(message), message.to_json(), blobs))
 
     panels.tell_all(note)
+    explorer._trials.tell_all(note)
     answers: dict[str, dict[int, Any]] = {"gradients": {}, "predictions": {}}
     records = []
     for session in panels.sessions:

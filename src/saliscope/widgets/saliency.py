@@ -1,5 +1,6 @@
 """`SaliencyExplorer`: see on the picture what a model relied on."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,16 @@ from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed
 from saliscope.core.layers import find_layer
 from saliscope.errors import InputError
+from saliscope.faithfulness.verdict import Judgement
 from saliscope.render.static import figure_png
+from saliscope.sessions.failures import failure_of
 from saliscope.sessions.menus import defaults
 from saliscope.sessions.panels import MOST_PANELS, Panels
 from saliscope.sessions.saliency import SaliencySession
 from saliscope.sessions.subject import Subject
+from saliscope.sessions.trials import Told, Trials, kind_of
 from saliscope.specs.blobs import Blob
-from saliscope.specs.saliency import Failure, Info, Result, State
+from saliscope.specs.saliency import Info, Result, State
 from saliscope.specs.view import Screen
 from saliscope.widgets import export
 from saliscope.widgets.asking import wanted
@@ -98,6 +102,7 @@ class SaliencyExplorer(ExplorerState):
         options: dict[str, Any] = {"transform": transform, "mean": mean, "std": std, "labels": labels}
         options["chunk_size"] = chunk_size
         self._panels = Panels([Subject(each, images, **options) for each in _models(model)])
+        self._trials = Trials(self._panels)
         if self.n_models > 1:
             view.setdefault("compare", [{"model": i} for i in range(1, self.n_models)])
         requests = {
@@ -105,7 +110,7 @@ class SaliencyExplorer(ExplorerState):
             "bye": lambda message: self._keeper.bye(),
             "here": lambda message: self._keeper.here(),
             "code": lambda message: front_end(message.get("files")),
-            "cancel": lambda message: self.cancel(),
+            "cancel": self._cancel,
             "refine": lambda message: self._session_of(message).refine(),
             "run": lambda message: self.run(),
             "gradients": self._gradients,
@@ -117,6 +122,7 @@ class SaliencyExplorer(ExplorerState):
         self._keeper = Keeper(self, lambda: self._channel.event("roll"))
         super().__init__(**view)
         self._panels.listener = self._hear
+        self._trials.listener = self._tell
         self.on_msg(_receive)
         registry.watch(self._on_methods)
         self._ask()
@@ -146,6 +152,11 @@ class SaliencyExplorer(ExplorerState):
     def attributions(self) -> tuple[Attribution | None, ...]:
         """Those of all panels that ask the model, in their order."""
         return tuple(session.attribution for session in self._panels.sessions)
+
+    @property
+    def trials(self) -> tuple[Judgement | None, ...]:
+        """What is known of each of these maps: its curves, and what they come to. See the trait `trial`."""
+        return tuple(self._trials.judgement(session.panel) for session in self._panels.sessions)
 
     @property
     def status(self) -> State:
@@ -181,19 +192,25 @@ class SaliencyExplorer(ExplorerState):
         SaliscopeError
             What the computation of a panel stopped with.
         """
+        until = None if timeout is None else time.monotonic() + timeout
         done = self._panels.wait(timeout)
+        # A finished map puts itself on trial before its own work ends.
+        done = done and self._trials.wait(None if until is None else max(0.0, until - time.monotonic()))
         for session in self._panels.sessions:
             if done and session.state.phase == "error" and session.error is not None:
                 if session.panel and not getattr(session.error, "__notes__", ()):
                     name = type(session.subject.borrowed.module).__name__
                     session.error.add_note(f"In panel {session.panel + 1}, of {name}. The others are there.")
                 raise session.error
+        if done:
+            self._trials.raise_errors()
         return done
 
     def run(self) -> None:
         """Compute the maps again, nothing remembered: after the model was changed, an error, or a cancel."""
         for subject in self._panels.subjects:
             subject.forget()
+        self._trials.forget()
         self._ask(anew=True)
 
     def refine(self, panel: int = 0) -> None:
@@ -214,10 +231,12 @@ class SaliencyExplorer(ExplorerState):
     def cancel(self) -> None:
         """Stop the computation; what is on screen stays."""
         self._panels.cancel()
+        self._trials.cancel()
 
     def close(self) -> None:
         """Cancel, and let go of model, pictures and page."""
         if hasattr(self, "_history"):  # not if the constructor refused its arguments
+            self._trials.close()
             self._panels.close()
             self._channel.close()
         super().close()
@@ -315,10 +334,10 @@ class SaliencyExplorer(ExplorerState):
         lead = {name: getattr(self, name) for name in QUESTION}
         self._panels.ask(wanted(lead, self.compare, self._panels.subjects), anew)
         self._report_limits()
+        self._trials.consider(self.trial)
 
     def _refuse(self, error: Exception) -> None:
-        failure = Failure(type(error).__name__, getattr(error, "argument", None), str(error))
-        state = State("error", self.status.job, text="Refused.", error=failure)
+        state = State("error", self.status.job, text="Refused.", error=failure_of(error))
         self._channel.event("state", state)
 
     def _limits(self) -> dict[str, float]:
@@ -335,9 +354,16 @@ class SaliencyExplorer(ExplorerState):
         self._tell(message, blobs)
         if final:
             self._report_limits()
+            self._trials.consider(self.trial)
 
-    def _tell(self, message: Info | State | Result, blobs: list[Blob]) -> None:
-        self._channel.event(type(message).__name__.lower(), message, blobs)
+    def _tell(self, message: Told, blobs: list[Blob]) -> None:
+        self._channel.event(kind_of(message), message, blobs)
+
+    def _cancel(self, message: Message) -> None:
+        if message.get("what") == "trial":
+            self._trials.cancel()
+        else:
+            self.cancel()
 
     def _follow(self, panel: int) -> None:
         """After a refinement, show the configuration that gives the refined map."""
@@ -364,12 +390,13 @@ class SaliencyExplorer(ExplorerState):
     def _welcome(self, message: Message) -> None:
         self._keeper.here()
         self._panels.tell_all(self._tell)
+        self._trials.tell_all(self._tell)
 
     def _on_methods(self) -> None:
         self._tell(*self._panels.info())
 
     def _blobs(self) -> list[Blob]:
-        return [*self._panels.blobs, *self._panels.info()[1]]
+        return [*self._panels.blobs, *self._trials.blobs, *self._panels.info()[1]]
 
     def _gradients(self, message: Message) -> Reply:
         result, _, blobs = self._session_of(message).gradients()

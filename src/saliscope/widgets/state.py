@@ -38,6 +38,7 @@ from saliscope.widgets.traits import (
     RegionTrait,
     ScaleTrait,
     TargetTrait,
+    TrialTrait,
     ZoomTrait,
     as_params,
     is_derived,
@@ -46,7 +47,7 @@ from saliscope.widgets.traits import (
 QUESTION = ("method", "params", "n_steps", "baseline", "target", "output", "layer", "index", "occlusion")
 """Traits whose change asks the engine; a panel may have its own value of each."""
 
-_LOOKS = tuple(field.name for field in fields(View))
+_LOOKS = (*(field.name for field in fields(View)), "taken", "curve")
 """Traits that the page draws by itself."""
 
 _YOURS = "# model and images are yours; so are transform= and labels=, if they were given"
@@ -57,8 +58,8 @@ class ExplorerState(Live):
     """The traits of an explorer. A click and an assignment both end here, and are checked on their line."""
 
     arguments = ("model", "images", "transform", "mean", "std", "labels", "chunk_size")
-    remembered = (*QUESTION, *_LOOKS, "compare")
-    asking = frozenset((*QUESTION, "compare"))
+    remembered = (*QUESTION, *_LOOKS, "compare", "trial")
+    asking = frozenset((*QUESTION, "compare", "trial"))
 
     method = MethodTrait(
         "integrated_gradients",
@@ -92,8 +93,17 @@ class ExplorerState(Live):
     colormap = Choice(colormaps.DEFAULT, lambda: colormaps.names, help="Perceptually uniform, zero neutral.")
     zoom = ZoomTrait(help="(factor, x, y): the centre as shares of width and height.")
     region = RegionTrait(help="(x, y, width, height) in pixels, a mask, or None.")
+    trial = TrialTrait(help="How the maps are put on trial: True, a dict of what differs, or None.")
+    taken = Number(
+        None, 0.0, 1.0, allow_none=True, help="Share of pixels taken in the pictures shown; None: the maps."
+    )
+    curve = Choice("deletion", lambda: ("deletion", "insertion"), help="Which curve `taken` walks.")
     theme = Choice("auto", lambda: ("auto", "light", "dark"), help="Colours of the window.")
-    mode = Choice("full", lambda: ("full", "guided"), help="All controls, or the cards of a workshop.")
+    mode = Choice(
+        "full",
+        lambda: ("full", "guided", "trial"),
+        help="All controls, a workshop's cards, or the curves first.",
+    )
 
     def __init__(self, **view: Any) -> None:
         view = spread(view)
@@ -278,6 +288,12 @@ class ExplorerState(Live):
         if self._ready and change["name"] == "scale":
             self._observe_scale(change["old"])
         self._note()
+
+    @traitlets.observe("trial")
+    def _on_trial(self, change: Any) -> None:
+        self._note()
+        if self._ready and not getattr(self._quiet, "now", False):
+            self._ask()
 
     def _view(self) -> View:
         own = {field.name: getattr(self, field.name) for field in fields(View)}

@@ -21,6 +21,7 @@ from saliscope.sessions.answers import Occlusion
 from saliscope.sessions.given import as_question, is_object, spread
 from saliscope.sessions.menus import baseline_spec, build_baseline, is_number
 from saliscope.sessions.panels import MOST_PANELS
+from saliscope.sessions.trial_settings import TrialSettings
 from saliscope.specs.region import Region
 
 MOST_ZOOM = 32
@@ -254,6 +255,31 @@ class ZoomTrait(TraitType[Any, Any]):
                 return factor, x, y
         expected = f"(factor from 1 to {MOST_ZOOM}, x and y of the centre from 0 to 1)"
         raise InputError("zoom", reprlib.repr(value), expected)
+
+
+class TrialTrait(TraitType[Any, Any]):
+    """How the maps on screen are put on trial, or None; see `TrialSettings.of`."""
+
+    def __init__(self, help: str = "") -> None:
+        super().__init__(None, allow_none=True, help=help)
+        self.tag(sync=True, to_json=self._to_json, from_json=self._from_json)
+
+    def validate(self, obj: Any, value: Any) -> TrialSettings:
+        """Return the settings, or raise `MethodError` or `BaselineError`."""
+        return TrialSettings.of(value)
+
+    @staticmethod
+    def _to_json(value: Any, _widget: Any) -> Any:
+        return value and value.to_json()
+
+    @staticmethod
+    def _from_json(value: Any, widget: Any) -> Any:
+        # The page cannot make a tensor; it can only send back the name of the one there is.
+        if not isinstance(value, dict) or widget.trial is None:
+            return value
+        spec, there = value.get("replacement"), widget.trial.replacement
+        own = isinstance(spec, dict) and spec.get("kind") == "custom"
+        return {**value, "replacement": there} if own or spec == baseline_spec(there) else value
 
 
 class CompareTrait(TraitType[Any, Any]):

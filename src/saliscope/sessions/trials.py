@@ -1,0 +1,314 @@
+"""The maps of an explorer on trial, one after the other: curves, random orders, randomised weights."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Hashable, Iterator
+from typing import Any
+
+from torch import Tensor
+
+from saliscope.attribution.base import Attribution
+from saliscope.core.anytime import Step
+from saliscope.errors import ModelError
+from saliscope.faithfulness.controls import blurred
+from saliscope.faithfulness.curves import Trial, trial_stream
+from saliscope.faithfulness.randomisation import randomisation_stream
+from saliscope.faithfulness.verdict import Judgement
+from saliscope.sessions.desk import STATE_SECONDS, Desk, Stopped
+from saliscope.sessions.failures import in_our_words, without_locals
+from saliscope.sessions.panels import Panels
+from saliscope.sessions.saliency import SaliencySession
+from saliscope.sessions.trial_settings import TrialSettings
+from saliscope.sessions.trial_spec import Case, trial_of
+from saliscope.specs import trial as specs
+from saliscope.specs.blobs import Blob
+from saliscope.specs.embedding import WorkState
+from saliscope.specs.saliency import Info, Result, State
+
+Told = Info | State | Result | specs.Trial
+"""What an explorer tells its pages."""
+
+_KEPT = 24
+"""Cases that are remembered: going back to a map that was judged costs nothing."""
+
+Part = Callable[[int, SaliencySession, Case], Generator[None, None, None]]
+
+
+class Trials(Desk):
+    """Puts whatever the panels show on trial, as long as somebody wants it.
+
+    The listener is told of every `saliscope.specs.trial.Trial` with its blobs, and of every `WorkState`.
+
+    Parameters
+    ----------
+    panels : Panels
+        Whose finished maps are judged. One that gives way to a newer map is left at once.
+
+    Attributes
+    ----------
+    settings : TrialSettings or None
+        None while nobody wants it.
+    """
+
+    def __init__(self, panels: Panels) -> None:
+        super().__init__()
+        self._panels = panels
+        self.settings: TrialSettings | None = None
+        self._cases: list[Case] = []
+        self._bands: OrderedDict[Hashable, Trial] = OrderedDict()
+        self._shown: dict[int, tuple[specs.Trial, list[Blob]]] = {}
+
+    def consider(self, settings: TrialSettings | None) -> None:
+        """Judge what is on screen and has not been judged; None stops.
+
+        Called when the settings may have changed, and after every finished map.
+        """
+        with self._lock:
+            changed, self.settings = settings != self.settings, settings
+            if settings is None:
+                self._shown.clear()
+                self.cancel()
+            elif (changed or self.settled) and self._next() is not None:
+                self._submit(self._try)
+
+    def forget(self) -> None:
+        """Let go of all that was found out: the model may have changed."""
+        with self._lock:
+            self._cases.clear()
+            self._bands.clear()
+            self._shown.clear()
+
+    def close(self) -> None:
+        """Stop, and let go of the listener and of all that was found out."""
+        super().close()
+        self.forget()
+
+    def judgement(self, panel: int) -> Judgement | None:
+        """What is known of the map on a panel; None where there is nothing."""
+        case = self._case_on(panel)
+        if case is None or case.whole is None:
+            return None
+        return Judgement(case.attribution.method.title, case.whole, case.randomisation, case.sentence)
+
+    def raise_errors(self) -> None:
+        """Raise why the first of the maps that cannot be judged cannot."""
+        for session in self._panels.sessions:
+            case = self._case_on(session.panel)
+            error = case and (case.error or case.not_randomised)
+            if error:
+                raise error
+
+    def _case_on(self, panel: int) -> Case | None:
+        with self._lock:
+            session = self._panels.session(panel)
+            if session is None or self.settings is None or session.attribution is None:
+                return None
+            return self._found(session.attribution, self.settings)
+
+    def tell_all(self, tell: Callable[[Any, list[Blob]], None]) -> None:
+        """Tell somebody who comes late where everything stands."""
+        # Without our lock: a page that says hello holds the channel, and our listener waits for that.
+        for trial, blobs in tuple(self._shown.values()):
+            tell(trial, blobs)
+        if self.settings is not None:
+            tell(self.state, [])
+
+    @property
+    def blobs(self) -> list[Blob]:
+        """Arrays of everything that was told."""
+        return [blob for _, blobs in tuple(self._shown.values()) for blob in blobs]
+
+    def _try(self, number: int) -> Iterator[None]:
+        while True:
+            with self._lock:
+                found = self._next()
+                if found is None:
+                    self._tell(number, "done", "trial", 1, 1, "Judged.")
+                    return
+            session, case, part = found
+            try:
+                yield from part(number, session, case)
+            except Stopped:
+                raise
+            except Exception as error:  # of this map; the others can still be judged
+                failed = in_our_words(error)
+                without_locals(failed)
+                if part == self._randomise:
+                    case.not_randomised = failed
+                else:
+                    case.error = failed
+                self._publish(number, session, case)
+            yield from self._pause(number)
+
+    def _next(self) -> tuple[SaliencySession, Case, Part] | None:
+        """What is missing, the quickest first: all curves, then random orders, then randomised weights."""
+        settings = self.settings
+        if settings is None:
+            return None
+        seats = [(one, one.attribution) for one in self._panels.sessions]
+        cases = [(one, self._case(map_, settings)) for one, map_ in seats if map_ is not None and _done(one)]
+        for part, lacks in self._parts(settings):
+            for session, case in cases:
+                if case.error is None and lacks(session, case):
+                    return session, case, part
+        for session, case in cases:
+            if case.told != _news(session, settings):
+                return session, case, self._tell_again
+        return None
+
+    def _parts(
+        self, settings: TrialSettings
+    ) -> tuple[tuple[Part, Callable[[SaliencySession, Case], bool]], ...]:
+        def not_randomised(session: SaliencySession, case: Case) -> bool:
+            if not settings.randomise or case.not_randomised is not None:
+                return False
+            return case.randomisation is None or not case.randomisation.complete
+
+        return (
+            (self._draw_curves, lambda session, case: case.curves is None or not case.curves.complete),
+            (self._draw_band, lambda session, case: case.band is None or not case.band.complete),
+            (self._randomise, not_randomised),
+        )
+
+    def _case(self, attribution: Attribution, settings: TrialSettings) -> Case:
+        found = self._found(attribution, settings)
+        if found is None:
+            found = Case(attribution, settings.curves)
+            self._cases = [*self._cases[1 - _KEPT :], found]
+        return found
+
+    def _found(self, attribution: Attribution, settings: TrialSettings) -> Case | None:
+        wanted = settings.curves
+        of_this = (c for c in self._cases if c.attribution is attribution and c.settings == wanted)
+        return next(of_this, None)
+
+    def _draw_curves(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
+        inputs, maps = _inputs_of(session), case.attribution.map
+        judged = {"map": maps, "blurred": blurred(maps, inputs)}
+
+        def keep(found: Trial) -> None:
+            case.curves = found
+
+        stream = self._stream(session, case, judged, 0)
+        yield from self._follow(number, session, case, stream, keep, "deletion and insertion")
+
+    def _draw_band(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
+        assert session.answered is not None
+        subject, settings = session.subject, case.settings
+        key = (session.model, subject.cache, session.answered.subject, settings)
+        known = self._bands.get(key)
+        if known is not None:
+            case.band = known
+            self._publish(number, session, case)
+            return
+
+        def keep(found: Trial) -> None:
+            case.band = found
+            if found.complete:
+                self._bands[key] = found
+                while len(self._bands) > _KEPT:
+                    self._bands.popitem(last=False)
+
+        stream = self._stream(session, case, {"map": case.attribution.map}, settings.random)
+        yield from self._follow(number, session, case, stream, keep, f"{settings.random} random orders")
+
+    def _stream(
+        self, session: SaliencySession, case: Case, maps: dict[str, Tensor], n_random: int
+    ) -> Iterator[Step[Trial]]:
+        return trial_stream(
+            session.subject.borrowed,
+            _inputs_of(session),
+            maps,
+            case.attribution.target,
+            protocols=case.settings.protocols,
+            n_random=n_random,
+            chunk_size=session.subject.chunk_size,
+        )
+
+    def _randomise(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
+        attribution = case.attribution
+        stream = randomisation_stream(
+            session.subject.borrowed, _inputs_of(session), attribution.method, attribution.target
+        )
+
+        def keep(found: Any) -> None:
+            case.randomisation = found
+
+        yield from self._follow(number, session, case, stream, keep, "randomised weights")
+
+    def _tell_again(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
+        self._publish(number, session, case)
+        yield
+
+    def _follow(
+        self,
+        number: int,
+        session: SaliencySession,
+        case: Case,
+        stream: Iterator[Step[Any]],
+        keep: Callable[[Any], None],
+        what: str,
+    ) -> Generator[None, None, None]:
+        """Publish what a stream finds out now and then, as long as its map is on screen."""
+        if session.subject.changed:
+            got = "a map of a model that has changed since"
+            raise ModelError("model", got, "the model of the map", "Compute the map again first.")
+        begun, before = time.monotonic(), case.seconds
+        published, text = begun, f"{case.attribution.method.title}: {what}"
+        for step in stream:
+            now = time.monotonic()
+            if step.complete or now - published >= STATE_SECONDS:
+                keep(step.result)
+                published, case.seconds = now, before + now - begun
+                self._publish(number, session, case)
+            eta = (now - begun) * (step.total - step.done) / max(1, step.done)
+            self._report(number, "trial", step.done, step.total, text, eta)
+            session.subject.settle()
+            yield from self._pause(number)
+            if self._gave_way(session, case):
+                return
+
+    def _gave_way(self, session: SaliencySession, case: Case) -> bool:
+        """Whether another map has taken the place of this one."""
+        settings = self.settings
+        there = session in self._panels.sessions and session.attribution is case.attribution
+        return not there or settings is None or settings.curves != case.settings
+
+    def _publish(self, number: int, session: SaliencySession, case: Case) -> None:
+        settings, result = self.settings, session.result
+        if settings is None or result is None or self._gave_way(session, case):
+            return
+        told, blobs = trial_of(
+            case,
+            session.subject.borrowed,
+            _inputs_of(session),
+            session.panel,
+            result.job,
+            strip=settings.randomise,
+        )
+        with self._lock:
+            if number != self._number:
+                return
+            case.told = _news(session, settings)
+            self._shown[session.panel] = told, blobs
+            self._hear(number, told, blobs)
+
+
+def kind_of(message: Told) -> str:
+    """The name of an event; the trials have a state of their own."""
+    return "trialstate" if isinstance(message, WorkState) else type(message).__name__.lower()
+
+
+def _done(session: SaliencySession) -> bool:
+    """Whether what is on screen is a finished map."""
+    return session.settled and session.result is not None and session.result.stage == "final"
+
+
+def _news(session: SaliencySession, settings: TrialSettings) -> tuple[object, ...]:
+    result = session.result
+    return (session.panel, None if result is None else result.job, settings)
+
+
+def _inputs_of(session: SaliencySession) -> Tensor:
+    assert session.answered is not None
+    return session.subject.glance(session.answered).inputs

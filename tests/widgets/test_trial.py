@@ -1,0 +1,426 @@
+"""Maps on trial in the explorer: what the page is told is what the model was fed and said."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from saliscope import FaithfulnessPanel, InputError, MethodError, ModelError, SaliscopeError, baselines
+from saliscope.attribution import InputXGradient, Saliency
+from saliscope.faithfulness.verdict import Evidence, verdict
+from saliscope.sessions.trial_settings import REPLACEMENTS, TrialSettings
+from tests.sessions.tools import PATIENCE, Watched, fingerprint, photo, tiny
+from tests.widgets.tools import Explorer, Page
+
+FEW = {"steps": 5, "random": 3}
+
+
+class Panel(Explorer, FaithfulnessPanel):
+    """A panel that keeps what it would have sent."""
+
+
+def shown(page: Page, panel: int = 0) -> dict:
+    """What the page knows of a panel's trial."""
+    return [each for each in page.events("trial") if each["panel"] == panel][-1]
+
+
+def array(page: Page, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    return np.frombuffer(page.arrays[name], dtype=dtype).reshape(shape)
+
+
+def opened(**traits) -> tuple[Explorer, Page]:
+    explorer = Explorer(method="saliency", **traits)
+    page = Page(explorer)
+    page.ask("hello", have=[])
+    return explorer, page
+
+
+class Recorder(nn.Module):
+    """Keeps what it is fed outside of itself: what a forward pass writes into a borrowed model is undone."""
+
+    def __init__(self, fed: list[Tensor]) -> None:
+        super().__init__()
+        self.net, self.note = tiny().eval(), fed.append
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.note(x.detach().clone())
+        return self.net(x)
+
+
+@pytest.mark.parametrize("replacement", ["zero", "blur", "noise", "mean", "black"])
+@pytest.mark.parametrize("kind", [0, 1], ids=["deletion", "insertion"])
+def test_the_page_can_make_every_picture_that_was_scored(replacement, kind):
+    rows: list[Tensor] = []
+    explorer, page = opened(model=Recorder(rows), trial={"replacement": replacement, **FEW})
+    explorer.ready()
+    trial, (height, width) = shown(page), explorer.picture_size
+    codes = array(page, trial["ranks"], "<u2", (height, width))
+    picture = array(page, explorer._panels.lead.result.picture, "u1", (height, width, 3))
+    replaced = array(page, trial["curves"][kind]["replaced"], "u1", (height, width, 3))
+    assert trial["at"] == list(range(6))
+    fed = torch.cat(rows)
+    for k, score in zip(trial["at"], trial["curves"][kind]["scores"], strict=True):
+        hidden = (codes <= k) if kind == 0 else (codes > k)
+        made = torch.from_numpy(np.where(hidden[..., None], replaced, picture) / 255).permute(2, 0, 1)
+        # The page has eight bits of what the model was fed.
+        same = (fed - made).abs().amax((1, 2, 3)) < 0.51 / 255
+        assert same.any()
+        with torch.no_grad():
+            p = explorer._panels.subjects[0].borrowed.module.net(fed[same][:1]).softmax(1)[0]
+        assert score == pytest.approx(float(p[trial["target"]]), abs=1e-6)
+
+
+def test_the_order_is_that_of_the_map_on_screen():
+    explorer, page = opened(trial=FEW)
+    explorer.ready()
+    trial, (height, width) = shown(page), explorer.picture_size
+    codes = array(page, trial["ranks"], "<u2", (height, width))
+    values = explorer.attribution.map[0].numpy()
+    for k in range(1, 5):
+        taken = codes <= k
+        assert taken.sum() == round(trial["fractions"][k] * taken.size)
+        assert values[taken].min() >= values[~taken].max()
+
+
+def test_infilled_pictures_come_as_they_were_fed():
+    explorer, page = opened(trial={"replacement": "road", **FEW})
+    explorer.ready()
+    trial, (height, width) = shown(page), explorer.picture_size
+    picture = array(page, explorer._panels.lead.result.picture, "u1", (height, width, 3))
+    for curve, whole in zip(trial["curves"], (0, -1), strict=True):
+        assert curve["replaced"] is None
+        fed = array(page, curve["pictures"], "u1", (6, height, width, 3))
+        np.testing.assert_array_equal(fed[whole], picture)
+        codes = array(page, trial["ranks"], "<u2", (height, width))
+        kept = codes > 2 if curve["kind"] == "deletion" else codes <= 2
+        np.testing.assert_array_equal(fed[2][kept], picture[kept])
+        assert (fed[2][~kept] != picture[~kept]).any()
+
+
+def test_numbers_are_those_of_the_engine():
+    explorer, page = opened(trial=FEW)
+    explorer.ready()
+    (judged,) = explorer.trials
+    trial = shown(page)
+    assert trial["stage"] == "final"
+    assert trial["sentence"] == judged.sentence
+    for p, curve in enumerate(trial["curves"]):
+        own, soft = (judged.trial.curves[name][p] for name in ("map", "blurred"))
+        areas = torch.stack([one[p].auc[0] for one in judged.trial.random])
+        assert curve["scores"] == own.scores[0].tolist()
+        assert curve["auc"] == float(own.auc)
+        assert curve["blurred"]["auc"] == float(soft.auc)
+        assert curve["random"]["n"] == 3
+        assert curve["random"]["auc"] == pytest.approx(float(areas.mean()), abs=1e-12)
+        assert curve["ratio"] == pytest.approx(float(own.auc[0] / areas.mean()), rel=1e-12)
+        assert curve["protocol"].startswith(curve["kind"])
+        assert "zero" in curve["protocol"]
+
+
+def test_nothing_is_tried_before_it_is_asked_for_and_nothing_after():
+    model = Watched(tiny().eval())
+    explorer, page = opened(model=model)
+    explorer.ready()
+    calls = len(model.board.rows)
+    assert explorer.trials == (None,)
+    page.change(
+        trial={"replacement": {"kind": "grey", "level": 0.3}, "steps": 5, "random": 3, "randomise": False}
+    )
+    explorer.ready()
+    assert shown(page)["stage"] == "final"
+    assert explorer.trial.replacement == baselines.Grey(0.3)
+    tried = len(model.board.rows)
+    assert tried > calls
+    page.change(trial=None)
+    explorer.method = "input_x_gradient"
+    explorer.ready()
+    assert shown(page)["title"] == Saliency.title
+    assert explorer.trials == (None,)
+
+
+def test_a_map_is_tried_once_and_random_orders_once_for_all_methods():
+    model = Watched(tiny().eval())
+    explorer, page = opened(model=model, trial=FEW)
+    explorer.ready()
+    first, before = shown(page), sum(model.board.rows)
+    explorer.method = "input_x_gradient"
+    explorer.ready()
+    assert shown(page)["title"] == InputXGradient.title
+    assert shown(page)["curves"][0]["random"] == first["curves"][0]["random"]
+    # Two orders at four inner points and the two ends, for both curves, and the map itself.
+    assert sum(model.board.rows) - before < 30
+    before = sum(model.board.rows)
+    explorer.undo()
+    explorer.ready()
+    again = shown(page)
+    assert again["title"] == Saliency.title
+    assert again["curves"] == first["curves"]
+    assert again["job"] > first["job"]
+    assert sum(model.board.rows) == before
+
+
+def test_several_methods_are_tried_and_one_that_fails_leaves_the_others():
+    panel = Panel(methods=["saliency", {"target": 2}, {"method": "grad_cam"}], trial=FEW)
+    page = Page(panel)
+    page.ask("hello", have=[])
+    panel.ready()
+    trials = [shown(page, i) for i in range(3)]
+    assert [one["title"] for one in trials] == ["Saliency (gradient)", "Saliency (gradient)", "Grad-CAM"]
+    assert [one["stage"] for one in trials] == ["final"] * 3
+    assert trials[1]["target"] == 2
+    # Another class has random orders of its own.
+    assert trials[1]["curves"][0]["random"] != trials[0]["curves"][0]["random"]
+    assert panel.mode == "trial"
+
+
+def test_a_class_without_a_score_is_not_judged():
+    net = tiny().eval()
+    with torch.no_grad():
+        net[-1].bias[:] = torch.tensor([90.0, 0, 0, 0, 0])
+    explorer, page = opened(model=net, target=3, trial=FEW)
+    explorer.ready()
+    trial = shown(page)
+    assert [curve["auc"] for curve in trial["curves"]] == [None, None]
+    assert [curve["ratio"] for curve in trial["curves"]] == [None, None]
+    assert "below 1e-06" in " ".join(trial["notes"])
+    assert "no area is defined" in trial["sentence"]
+
+
+def test_a_model_that_has_changed_since_is_an_error_of_the_trial_and_run_mends_it():
+    net = tiny().eval()
+    explorer, page = opened(model=net)
+    explorer.ready()
+    with torch.no_grad():
+        net[0].weight.mul_(1.5)
+    explorer.trial = FEW
+    with pytest.raises(ModelError, match="has changed since"):
+        explorer.wait(PATIENCE)
+    assert shown(page)["stage"] == "error"
+    assert "changed" in shown(page)["error"]["message"]
+    assert explorer.attribution is not None
+    explorer.run()
+    explorer.ready()
+    assert shown(page)["stage"] == "final"
+
+
+def test_a_trial_is_cancelled_alone_and_what_is_known_stays():
+    model = Watched(tiny().eval())
+    explorer, page = opened(model=model)
+    explorer.ready()
+    model.board.hold(1)
+    explorer.trial = {"steps": 40, "random": 20}
+    assert model.board.reached()
+    assert page.ask("cancel", what="trial")["status"] == "ok"
+    model.board.open.set()
+    assert explorer.wait(PATIENCE)
+    assert page.events("trialstate")[-1]["phase"] == "cancelled"
+    assert explorer.status.phase == "done"
+    explorer.trial = FEW
+    explorer.ready()
+    assert shown(page)["stage"] == "final"
+
+
+def test_curves_come_coarse_first():
+    model = Watched(tiny().eval())
+    explorer, page = opened(model=model)
+    explorer.ready()
+    explorer.trial = {"steps": 64, "random": 4}
+    explorer.ready()
+    seen = [each for each in page.events("trial") if each["curves"]]
+    assert all(each["at"] == sorted(each["at"]) for each in seen)
+    assert all(len(each["at"]) == len(each["curves"][0]["scores"]) for each in seen)
+    assert seen[-1]["at"] == list(range(seen[-1]["points"]))
+    assert len(seen[-1]["at"]) == 41
+
+
+def test_the_strip_shows_the_map_as_the_network_forgets():
+    explorer, page = opened(trial={**FEW, "randomise": True})
+    explorer.ready()
+    strip, judged = shown(page)["randomisation"], explorer.trials[0]
+    assert strip["done"] == strip["total"] == len(strip["stages"]) > 1
+    assert strip["mean"] == pytest.approx(float(judged.randomisation.mean("signed")[0]))
+    height, width = explorer.picture_size
+    trained = array(page, strip["map"], "<f2", (height, width)).astype(float)
+    assert np.corrcoef(trained.ravel(), explorer.attribution.map[0].numpy().ravel())[0, 1] > 0.999
+    last = array(page, strip["stages"][-1]["map"], "<f2", (height, width)).astype(float)
+    assert not np.allclose(last, trained)
+    assert "network forgets" in judged.sentence
+    explorer.trial = FEW
+    explorer.ready()
+    assert shown(page)["randomisation"] is None
+
+
+def test_weights_that_cannot_be_randomised_leave_the_curves():
+    explorer, page = opened(model=Watched(tiny().eval()), trial={**FEW, "randomise": True})
+    with pytest.raises(ModelError, match="copy"):
+        explorer.wait(PATIENCE)
+    trial = shown(page)
+    assert trial["stage"] == "final"
+    assert trial["sentence"] == explorer.trials[0].sentence != ""
+    assert trial["randomisation"] is None
+    assert "weights could not be randomised" in trial["notes"][-1]
+
+
+def test_the_model_is_as_it_was():
+    model = tiny().train()
+    before = fingerprint(model)
+    explorer = Explorer(model, method="saliency", trial={**FEW, "randomise": True})
+    explorer.ready()
+    assert explorer.trials[0].randomisation.complete
+    assert fingerprint(model) == before
+
+
+def test_a_score_of_the_users_own_has_no_classes():
+    explorer, page = opened(target=lambda out: out[:, 0] - out[:, 1], trial=FEW)
+    explorer.ready()
+    trial = shown(page)
+    assert trial["output"] == "score"
+    assert set(trial["curves"][0]["top"]) == {-1}
+    assert trial["labels"] == {}
+
+
+def test_whoever_comes_late_is_told_and_gets_the_arrays():
+    explorer, _ = opened(trial={**FEW, "randomise": True})
+    explorer.ready()
+    page = Page(explorer)
+    page.ask("hello", have=[])
+    trial = shown(page)
+    names = {trial["ranks"], trial["randomisation"]["map"]} | {c["replaced"] for c in trial["curves"]}
+    assert names <= set(page.arrays)
+    assert page.events("trialstate")[-1]["phase"] == "done"
+    assert page.ask("blobs", hashes=[trial["ranks"]])["status"] == "ok"
+
+
+def test_an_occluded_picture_is_tried_as_it_was_fed():
+    hidden = {"region": (0, 0, 5, 8), "fill": "black"}
+    explorer, page = opened(occlusion=hidden, trial={"replacement": "white", **FEW})
+    explorer.ready()
+    whole = shown(page)["curves"][0]["scores"][0]
+    p = {each["index"]: each["p"] for each in page.events("result")[-1]["probabilities"]}
+    assert whole == pytest.approx(p[shown(page)["target"]], rel=1e-4)
+
+
+def test_the_exported_page_holds_the_trial(tmp_path):
+    explorer, _ = opened(trial={**FEW, "randomise": True})
+    explorer.ready()
+    text = explorer.to_html(tmp_path / "trial.html").read_text()
+    data = json.loads(text.split('id="saliscope-data">')[1].split("</script>")[0])
+    (trial,) = [each["trial"] for each in data["events"] if each["event"] == "trial"]
+    assert {trial["ranks"], *(curve["replaced"] for curve in trial["curves"])} <= set(data["blobs"])
+    assert "order of pixels" in text
+    assert data["traits"]["trial"]["steps"] == 5
+
+
+class TestSettings:
+    def test_what_a_page_sends_back_is_what_there_is(self):
+        for kind in REPLACEMENTS:
+            settings = TrialSettings(kind, 7, 4, True)
+            again = TrialSettings.of(settings.to_json())
+            assert type(again.replacement) is type(settings.replacement)
+            assert again.to_json() == settings.to_json()
+
+    def test_the_same_settings_sent_again_try_nothing_anew(self):
+        explorer, page = opened(trial={"replacement": "mean", **FEW})
+        explorer.ready()
+        before = explorer.trials[0].trial
+        page.change(trial={**explorer.trial.to_json(), "randomise": True})
+        explorer.ready()
+        assert shown(page)["randomisation"]["stages"]
+        assert explorer.trials[0].trial.curves is before.curves
+        page.change(trial={**explorer.trial.to_json(), "steps": 6})
+        explorer.ready()
+        assert explorer.trials[0].trial.curves is not before.curves
+
+    def test_a_tensor_of_the_users_own_stays(self):
+        own = torch.full((1, 3, 8, 10), 0.25)
+        explorer, page = opened(trial={"replacement": own, **FEW})
+        explorer.ready()
+        page.change(trial={**explorer.trial.to_json(), "steps": 6})
+        explorer.ready()
+        assert explorer.trial.steps == 6
+        assert explorer.trial.replacement.kind == "custom"
+        assert shown(page)["points"] == 7
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"steps": 1}, "`steps`: got 1; expected an integer from 2 to 1024"),
+            ({"random": 2.5}, "random"),
+            ({"random": True}, "random"),
+            ({"randomise": 1}, "randomise"),
+            ({"replacement": "blurr"}, "Did you mean 'blur'"),
+            ({"replacement": {"kind": "average", "of": [{"kind": "black"}]}}, "replacement"),
+            ({"pace": 3}, "'pace'"),
+            ("yes", "trial"),
+        ],
+    )
+    def test_bad_ones_are_refused_on_their_line(self, given, words):
+        explorer = Explorer(method="saliency")
+        with pytest.raises(SaliscopeError, match=words.replace("(", r"\(")):
+            explorer.trial = given
+        assert explorer.trial is None
+
+    def test_undo_takes_a_trial_back(self):
+        explorer, _ = opened()
+        explorer.trial = FEW
+        explorer.undo()
+        assert explorer.trial is None
+
+
+class TestPanel:
+    def test_it_needs_a_method(self):
+        with pytest.raises(InputError, match="methods"):
+            FaithfulnessPanel(tiny(), photo(), [])
+
+    def test_one_method_is_enough_and_settings_can_be_said(self):
+        panel = FaithfulnessPanel(tiny(), photo(), Saliency(), trial=FEW, theme="dark")
+        assert panel.wait(PATIENCE)
+        assert (panel.method, panel.compare, panel.trial.steps) == ("saliency", (), 5)
+        assert repr(panel).startswith("FaithfulnessPanel(")
+
+    def test_an_unknown_method_is_refused(self):
+        with pytest.raises((InputError, MethodError)):
+            FaithfulnessPanel(tiny(), photo(), ["salency"])
+
+    def test_a_model_without_layers_shows_why_and_the_others(self):
+        flat = nn.Sequential(nn.Flatten(), nn.Linear(240, 4))
+        panel = FaithfulnessPanel(flat, photo(), ["saliency", "grad_cam"], trial=FEW)
+        with pytest.raises(SaliscopeError):
+            panel.wait(PATIENCE)
+        assert panel.trials[0].sentence
+
+
+class TestVerdict:
+    GOOD, BAD = Evidence(1.0, 20, 0.1, 0.2), Evidence(0.4, 20, 0.3, 0.3)
+    RISES, NAN = Evidence(1.0, 20, 0.8, 0.5), Evidence(float("nan"), 20, float("nan"), float("nan"))
+
+    def test_passes(self):
+        text = verdict("A", {"deletion": self.GOOD, "insertion": self.RISES}, 0.1)
+        assert "passes: it beats 20 of 20 random orders in deletion and 20 of 20 in insertion." in text
+        assert "better than its blurred copy" in text
+        assert "depends on what was learnt" in text
+
+    def test_passes_in_part(self):
+        text = verdict("A", {"deletion": self.GOOD, "insertion": self.BAD})
+        assert text.startswith("A passes in part")
+
+    def test_fails(self):
+        worst = Evidence(0.0, 20, 0.5, 0.5)
+        assert verdict("A", {"deletion": self.BAD}).startswith("A does not pass: it beats only 8 of 20")
+        assert "worse than chance" in verdict("A", {"deletion": worst, "insertion": worst})
+
+    def test_a_map_that_outlives_the_weights_is_no_evidence(self):
+        text = verdict("A", {"deletion": self.GOOD}, 0.8)
+        assert "But it stays much the same" in text
+
+    def test_a_blurred_copy_that_does_as_well_is_said(self):
+        same = Evidence(1.0, 20, 0.2, 0.2)
+        assert "the place counts" in verdict("A", {"deletion": same})
+        lower = Evidence(1.0, 20, 0.2, 0.1)
+        assert "the place counts" in verdict("A", {"deletion": lower})
+        assert "the place counts" not in verdict("A", {"insertion": lower})
+
+    def test_not_defined(self):
+        assert "no area is defined" in verdict("A", {"deletion": self.NAN, "insertion": self.NAN})
