@@ -1,13 +1,23 @@
 """Maps on trial in the explorer: what the page is told is what the model was fed and said."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from saliscope import FaithfulnessPanel, InputError, MethodError, ModelError, SaliscopeError, baselines
+from saliscope import (
+    FaithfulnessPanel,
+    InputError,
+    MethodError,
+    ModelError,
+    NotDefinedError,
+    SaliscopeError,
+    baselines,
+)
 from saliscope.attribution import InputXGradient, Saliency
 from saliscope.faithfulness.verdict import Evidence, verdict
 from saliscope.sessions.trial_settings import REPLACEMENTS, TrialSettings
@@ -313,6 +323,42 @@ def test_the_exported_page_holds_the_trial(tmp_path):
     assert data["traits"]["trial"]["steps"] == 5
 
 
+class TestFigure:
+    def test_lines_are_the_curves_and_the_words_are_those_of_the_page(self):
+        explorer, page = opened(compare=["grad_cam", "input_x_gradient"], trial=FEW)
+        explorer.ready()
+        figure = explorer.trial_figure()
+        titled = {text.get_text(): text for text in figure.texts}
+        for kind, axes in enumerate(figure.axes[:2]):
+            lines = [np.asarray(line.get_ydata()) for line in axes.get_lines()]
+            for panel in range(3):
+                curve = shown(page, panel)["curves"][kind]
+                for scores in (curve["scores"], curve["blurred"]["scores"], curve["random"]["mean"]):
+                    assert any(len(one) == len(scores) and np.allclose(one, scores) for one in lines)
+                assert f"{curve['auc']:.3f}" in titled
+        told = " ".join(titled)
+        assert shown(page)["sentence"].split(".")[0] in told
+        assert "1  Saliency (gradient)" in titled
+        assert "2  Grad-CAM" in titled
+
+    def test_the_picture_beside_the_widget_has_the_curves(self):
+        explorer, _ = opened()
+        explorer.ready()
+        before = explorer.png()
+        with pytest.raises(NotDefinedError, match="trial=True"):
+            explorer.trial_figure()
+        explorer.trial = FEW
+        explorer.ready()
+        (width, height), (maps_width, maps_height) = (_size(one) for one in (explorer.png(), before))
+        assert height > maps_height + 400
+        assert width >= maps_width
+
+
+def _size(png: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(png)) as image:
+        return image.size
+
+
 class TestSettings:
     def test_what_a_page_sends_back_is_what_there_is(self):
         for kind in REPLACEMENTS:
@@ -406,6 +452,12 @@ class TestVerdict:
         text = verdict("A", {"deletion": self.GOOD, "insertion": self.BAD})
         assert text.startswith("A passes in part")
 
+    def test_measures_that_contradict_each_other_are_said_to(self):
+        worst = Evidence(0.0, 20, 0.5, 0.5)
+        text = verdict("A", {"deletion": worst, "insertion": self.RISES})
+        assert text.startswith("A is contradicted: it beats 0 of 20 random orders in deletion and 20 of 20")
+        assert "passes" not in text
+
     def test_fails(self):
         worst = Evidence(0.0, 20, 0.5, 0.5)
         assert verdict("A", {"deletion": self.BAD}).startswith("A does not pass: it beats only 8 of 20")
@@ -413,7 +465,7 @@ class TestVerdict:
 
     def test_a_map_that_outlives_the_weights_is_no_evidence(self):
         text = verdict("A", {"deletion": self.GOOD}, 0.8)
-        assert "But it stays much the same" in text
+        assert "It stays much the same" in text
 
     def test_a_blurred_copy_that_does_as_well_is_said(self):
         same = Evidence(1.0, 20, 0.2, 0.2)

@@ -99,9 +99,15 @@ def _against_random(title: str, known: Mapping[str, Evidence]) -> str:
     passed = [one.beaten >= GOOD for one in known.values()]
     if all(passed):
         return f"{title} passes: it beats {counts}."
+    failed = [one.beaten <= 1 - GOOD for one in known.values()]
+    if any(passed) and any(failed):
+        return (
+            f"{title} is contradicted: it beats {counts}. One of the two misleads; look at what was fed, and "
+            "try another replacement."
+        )
     if any(passed):
         return f"{title} passes in part: it beats {counts}."
-    if all(one.beaten <= 1 - GOOD for one in known.values()):
+    if all(failed):
         return f"{title} fails: it does worse than chance, for it beats only {counts}."
     return f"{title} does not pass: it beats only {counts}."
 
@@ -125,7 +131,7 @@ def _when_randomised(alike: float) -> str:
     figures = f"(mean rank correlation {alike:.2f})"
     if alike >= ALIKE:
         return (
-            f"But it stays much the same when the network forgets {figures}: it shows the picture more than "
+            f"It stays much the same when the network forgets {figures}: it shows the picture more than "
             "what was learnt."
         )
     if alike <= CHANGED:

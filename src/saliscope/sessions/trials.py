@@ -90,6 +90,13 @@ class Trials(Desk):
             return None
         return Judgement(case.attribution.method.title, case.whole, case.randomisation, case.sentence)
 
+    @property
+    def told(self) -> tuple[specs.Trial | None, ...]:
+        """What pages know, panel by panel."""
+        known = dict(self._shown)
+        last = max(known, default=-1)
+        return tuple(known[i][0] if i in known else None for i in range(last + 1))
+
     def raise_errors(self) -> None:
         """Raise why the first of the maps that cannot be judged cannot."""
         for session in self._panels.sessions:

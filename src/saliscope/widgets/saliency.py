@@ -269,7 +269,7 @@ class SaliencyExplorer(ExplorerState):
     def png(self) -> bytes | None:
         """Give the current view as a PNG; None before there is anything to show."""
         screen = self.screen
-        return None if screen.panels[0] is None else figure_png(screen)
+        return None if screen.panels[0] is None else figure_png(screen, self._trials.told)
 
     def figure(self, **options: Any) -> "Figure":
         """Draw the current view for a publication: input, maps, colour bars with unit and clipped share.
@@ -290,6 +290,27 @@ class SaliencyExplorer(ExplorerState):
             If there is nothing to show yet.
         """
         return export.figure_of(self, **options)
+
+    def trial_figure(self, **options: Any) -> "Figure":
+        """Draw the curves of the maps on trial for a publication, with their areas and what they come to.
+
+        Parameters
+        ----------
+        **options
+            See `saliscope.render.trial_figure.figure`: ``width`` in inches, ``dpi``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        NotDefinedError
+            If nothing is on trial, or no curve is known yet.
+        """
+        from saliscope.render.trial_figure import figure
+
+        return figure(self._trials.told, **options)
 
     def to_html(self, path: str | Path) -> Path:
         """Write the explorer as one file that opens from disk, without network and without kernel.
