@@ -31,6 +31,7 @@ const single = {
     loader: "js/entry/loader.ts",
     page: "js/entry/page.ts",
     map_page: "js/entry/map_page.ts",
+    report: "js/entry/report.ts",
   },
   outdir: STATIC,
 };

@@ -4,6 +4,7 @@ Both go to, and come from, zero in model space, which is what all of them can do
 """
 
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from .methods import CHUNKS, FLOOR, TRAINED
 from .peers import import_torchvision
 
 TWICE = Goal(faster=2.0)
+_BATCH = 32
+"""What torch-cam scores at once."""
 
 
 def _map(case: Case) -> Tensor:
@@ -28,14 +31,15 @@ def _ranks(case: Case) -> Tensor:
     return _map(case).flatten().argsort(descending=True).argsort()
 
 
-def ours(case: Case) -> Any:
+def ours(case: Case, chunk: int | str = "auto", **steps: Any) -> Any:
     from saliscope.faithfulness import Protocol, trial
 
     net, inputs, maps = case.build(), case.picture(), {"map": _map(case)}
-    protocols = (Protocol("deletion", "zero"), Protocol("insertion", "zero"))
+    protocols = (Protocol("deletion", "zero", **steps), Protocol("insertion", "zero", **steps))
+    options: dict[str, Any] = {"protocols": protocols, "n_random": 0, "chunk_size": chunk}
 
     def run() -> Tensor:
-        made = trial(net, inputs, maps, case.target, protocols=protocols, n_random=0)
+        made = trial(net, inputs, maps, case.target, **options)
         return torch.stack([curve.auc for curve in made.curves["map"]], 1)
 
     return run
@@ -145,10 +149,12 @@ CURVES = Row(
     TRAINED,
     (
         Contender("saliscope", ours),
+        Contender(f"saliscope, {_BATCH} at once", partial(ours, chunk=_BATCH)),
         Contender("bare loop, best chunk", bare_loop, CHUNKS, goal=FLOOR),
         Contender("loop, picture by picture", single_loop),
         Contender("torch-cam", torch_cam, goal=TWICE, needs="torchcam"),
         Contender("loop over captum", captum_loop, goal=TWICE, needs="captum"),
     ),
     agree=1e-3,
+    memory=True,
 )

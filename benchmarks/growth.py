@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from . import contenders as do
-from . import peers, surrogates
+from . import faithfulness, peers, surrogates
 from . import perturbations as hide
 from .cases import Case
 from .harness import Contender, Row, Run
@@ -52,6 +52,10 @@ def _captum_occlusion(case: Case, size: int) -> Run:
     return without_graph
 
 
+def _curves(case: Case, size: int) -> Run:
+    return faithfulness.ours(case, n_steps=size)
+
+
 def _row(key: str, title: str, make: Callable[[Case, int], Run], theirs: Any = None) -> Row:
     contenders = [Contender("saliscope", make, SIZES)]
     if theirs is not None:
@@ -89,6 +93,7 @@ GROWTH = {
             "Kernel SHAP, n_samples",
             sized("KernelSHAP", "n_samples", **_ZERO, segments=surrogates.SEGMENTS),
         ),
+        _row("curves", "Deletion and insertion, n_steps", _curves),
     )
 }
 """Rows of memory by name; a contender's settings are how much is asked for."""

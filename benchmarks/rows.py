@@ -4,9 +4,11 @@ from . import contenders as do
 from .faithfulness import CURVES
 from .harness import Contender, Goal, Row
 from .methods import CHUNKS, FLOOR, LEVEL, METHODS, TRAINED
+from .road import ROAD
 
 _OTHERS = (
     CURVES,
+    ROAD,
     Row(
         "refine",
         f"Integrated Gradients, from {do.N_STEPS // 2} to {do.N_STEPS} steps (right)",

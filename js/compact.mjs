@@ -3,6 +3,7 @@
  * without. Strings, comments and other templates stay as they are.
  */
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 
 /** What may stand before a regular expression; after anything else a slash divides. */
 const OPENS_REGEX = /(?:^|[(,=:[!&|?{};]|=>|\breturn)\s*$/;
@@ -48,10 +49,22 @@ export function compact(source) {
   return out;
 }
 
-/** For esbuild. */
+const INLINE = "?inline";
+
+/** For esbuild: markup, and style sheets as text. */
 export const compactMarkup = {
   name: "compact-markup",
   setup(build) {
+    build.onResolve({ filter: /\.css\?inline$/ }, ({ path, resolveDir }) => ({
+      path: join(resolveDir, path.slice(0, -INLINE.length)),
+      namespace: "style-text",
+    }));
+    build.onLoad({ filter: /./, namespace: "style-text" }, async ({ path }) => {
+      const { target } = build.initialOptions;
+      const source = await readFile(path, "utf8");
+      const { code } = await build.esbuild.transform(source, { loader: "css", minify: true, target });
+      return { contents: code.trim(), loader: "text", watchFiles: [path] };
+    });
     build.onLoad({ filter: /[\\/]js[\\/].*\.ts$/ }, async ({ path }) => ({
       contents: compact(await readFile(path, "utf8")),
       loader: "ts",

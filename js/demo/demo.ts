@@ -30,6 +30,8 @@ function saliency(): FakeKernel {
     models: Number(query.get("models") ?? 1),
     fail: query.has("fail") ? Number(query.get("fail")) : null,
     offline: query.has("offline"),
+    trialStop: query.get("trial") ?? "",
+    trialFail: query.has("trial_fail") ? Number(query.get("trial_fail")) : null,
   });
 }
 

@@ -16,6 +16,7 @@ import {
 import { makeGradients, makePredictions } from "./extras.js";
 import { type Asked, FakeModel } from "./model.js";
 import { adaptive, FINAL, INFO, makeResult, type Picture } from "./results.js";
+import { Trials } from "./trials.js";
 
 export interface KernelOptions {
   pictures: Picture[];
@@ -31,12 +32,16 @@ export interface KernelOptions {
   fail: number | null;
   /** Says that nothing can be asked, although it could. */
   offline: boolean;
+  /** Where trials stop, and a panel whose map cannot be judged. */
+  trialStop: string;
+  trialFail: number | null;
 }
 
 interface Message extends Asked {
   hashes?: string[];
   have?: string[];
   panel?: number | null;
+  what?: string;
 }
 
 /** One panel's question on its way. */
@@ -58,18 +63,43 @@ export class FakeKernel extends FakeModel {
   readonly #options: KernelOptions;
   #jobs: (Job | null)[] = [];
   #numbers = 0;
+  readonly #trials: Trials;
 
-  constructor(options: Omit<KernelOptions, "models" | "fail" | "offline"> & Partial<KernelOptions>) {
+  constructor(
+    options: Pick<KernelOptions, "pictures" | "labels" | "stop" | "zero" | "traits" | "pace"> &
+      Partial<KernelOptions>,
+  ) {
     super({ ...DEFAULTS, ...options.traits });
-    this.#options = { models: 1, fail: null, offline: false, ...options };
+    this.#options = { models: 1, fail: null, offline: false, trialStop: "", trialFail: null, ...options };
+    const court = {
+      store: (bytes: Uint8Array, dtype: string, shape: number[], scale = 1) =>
+        this.store(bytes, dtype, shape, scale),
+      stored: (hash: string) => this.stored(hash),
+      send: (hash: string) => this.sendBlob(hash),
+      tell: (message: object) => this.message(message),
+    };
+    const { pace, labels, trialFail, trialStop } = this.#options;
+    this.#trials = new Trials(court, { pace, labels, fail: trialFail, stop: trialStop });
   }
 
   protected override saved(): void {
     this.#ask();
+    this.#judge();
+  }
+
+  /** Puts every finished map on trial, if that is wanted. */
+  #judge(): void {
+    const { pictures } = this.#options;
+    const accused = this.#jobs.flatMap((job) => {
+      if (job?.last?.stage !== "final") return [];
+      const picture = pictures[job.last.index % pictures.length];
+      return [{ panel: job.panel, result: job.last, picture }];
+    });
+    this.#trials.ask(this.traits.trial as Traits["trial"], accused);
   }
 
   protected override answer(message: Message): void {
-    const { id, request, hashes, have, panel } = message;
+    const { id, request, hashes, have, panel, what } = message;
     const jobs = this.#jobs.filter((job) => job && (panel ?? job.panel) === job.panel) as Job[];
     let result: object | undefined;
     let buffers: ArrayBufferView[] = [];
@@ -77,8 +107,10 @@ export class FakeKernel extends FakeModel {
     else if (request === "blobs") for (const hash of hashes ?? []) this.sendBlob(hash, true);
     else if (request === "refine") for (const job of jobs) this.#compute(job, job.steps * 2);
     else if (request === "run") for (const job of jobs) this.#compute(job, job.steps);
-    else if (request === "cancel") for (const job of jobs) this.#cancel(job);
-    else if (request === "gradients" && jobs[0]) result = this.#gradients(jobs[0]);
+    else if (request === "cancel") {
+      this.#trials.cancel();
+      if (what !== "trial") for (const job of jobs) this.#cancel(job);
+    } else if (request === "gradients" && jobs[0]) result = this.#gradients(jobs[0]);
     else if (request === "predictions" && jobs[0]?.last)
       result = makePredictions(jobs[0].last, this.#options.labels);
     else if (request === "export") {
@@ -114,6 +146,7 @@ export class FakeKernel extends FakeModel {
       this.#sendResult(job.last);
       this.message({ event: "state", state: job.state });
     }
+    this.#trials.again();
     this.#ask();
   }
 
@@ -165,6 +198,7 @@ export class FakeKernel extends FakeModel {
       const stage = at === 0 ? "preview" : at === script.length - 1 ? "final" : "partial";
       this.#result(job, stage, done);
       this.#setState(job, stage === "final" ? "done" : "running", done);
+      if (stage === "final") this.#judge();
       if (stop === stage || (stop === "running" && at === 4) || stage === "final") return;
       job.timer = window.setTimeout(() => tick(at + 1), pace);
     };

@@ -75,6 +75,11 @@ export abstract class FakeModel implements Model {
     return hash;
   }
 
+  /** The bytes behind a hash. */
+  protected stored(hash: string): Uint8Array {
+    return this.#blobs.get(hash)?.buffer ?? new Uint8Array();
+  }
+
   protected sendBlob(hash: string, again = false): void {
     const blob = this.#blobs.get(hash);
     if (!blob || (this.onPage.has(hash) && !again)) return;

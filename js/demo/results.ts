@@ -58,6 +58,40 @@ const LUTS = {
   ]),
 };
 
+const BASELINES: Info["baselines"] = [
+  { kind: "black", title: "Black", controls: [] },
+  { kind: "white", title: "White", controls: [] },
+  {
+    kind: "grey",
+    title: "Grey",
+    controls: [control("level", "float", "Grey level", { min: 0, max: 1, step: 0.01, default: 0.5 })],
+  },
+  {
+    kind: "blur",
+    title: "Blur",
+    controls: [
+      control("sigma", "float", "Blur sigma", { min: 0.5, max: 64, step: 0.5, default: 12, log: true }),
+    ],
+  },
+  {
+    kind: "noise",
+    title: "Noise",
+    controls: [
+      control("level", "float", "Noise level", { min: 0, max: 1, step: 0.01, default: 0.2 }),
+      control("seed", "int", "Seed", { min: 0, max: null, default: 0 }),
+    ],
+  },
+  { kind: "mean", title: "Mean", controls: [] },
+];
+const REPLACEMENTS: Info["replacements"] = [
+  { kind: "zero", title: "Zero", controls: [] },
+  ...["mean", "blur", "noise", "black", "grey", "white"].flatMap((kind) =>
+    BASELINES.filter((one) => one.kind === kind),
+  ),
+  { kind: "static", title: "Random pixels", controls: [] },
+  { kind: "road", title: "ROAD infill", controls: [] },
+];
+
 export const INFO: {
   info: Omit<Info, "models" | "images" | "luts">;
   models: Omit<ModelInfo, "labels">[];
@@ -131,31 +165,8 @@ export const INFO: {
         },
       ),
     ],
-    baselines: [
-      { kind: "black", title: "Black", controls: [] },
-      { kind: "white", title: "White", controls: [] },
-      {
-        kind: "grey",
-        title: "Grey",
-        controls: [control("level", "float", "Grey level", { min: 0, max: 1, step: 0.01, default: 0.5 })],
-      },
-      {
-        kind: "blur",
-        title: "Blur",
-        controls: [
-          control("sigma", "float", "Blur sigma", { min: 0.5, max: 64, step: 0.5, default: 12, log: true }),
-        ],
-      },
-      {
-        kind: "noise",
-        title: "Noise",
-        controls: [
-          control("level", "float", "Noise level", { min: 0, max: 1, step: 0.01, default: 0.2 }),
-          control("seed", "int", "Seed", { min: 0, max: null, default: 0 }),
-        ],
-      },
-      { kind: "mean", title: "Mean", controls: [] },
-    ],
+    baselines: BASELINES,
+    replacements: REPLACEMENTS,
   },
 };
 
@@ -333,7 +344,7 @@ function makePath(
   };
 }
 
-function baselinePicture(picture: Picture, baseline: Baseline): Uint8Array {
+export function baselinePicture(picture: Picture, baseline: Baseline): Uint8Array {
   const { rgb, width, height } = picture;
   const { kind, region, fill, rest } = baseline;
   if (region && fill) {

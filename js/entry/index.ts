@@ -18,8 +18,8 @@ export function show(host: Host, el: HTMLElement, life: AbortSignal): void {
     onCommit: (partial) => host.commit(partial),
     onRequest: (kind, extra) => host.request(kind, extra),
   });
-  const { info, states, drawables, luts, problem, traits } = host;
-  const sources = { info, states, luts, drawables, problem, traits };
+  const { info, states, drawables, tried, trialState, luts, problem, traits } = host;
+  const sources = { info, states, luts, drawables, tried, trialState, problem, traits };
   for (const [name, source] of Object.entries(sources))
     react(life, () => view.update({ [name]: source.value }));
   atEnd(life, () => view.destroy());

@@ -1,13 +1,22 @@
 /** The kernel's place in an exported page: it replays what the kernel said, and computes nothing. */
-import { needs } from "../host/results.js";
-import { type Info, type PanelSpec, QUESTION, type Result, type State, type Traits } from "../lib/wire.js";
+import { needs, trialNeeds } from "../host/results.js";
+import {
+  type Info,
+  type PanelSpec,
+  QUESTION,
+  type Result,
+  type State,
+  type Traits,
+  type Trial,
+} from "../lib/wire.js";
 import { type Asked, canonical, type Found, NO_KERNEL, Replay } from "./replay.js";
 import type { PackedBlob } from "./unpack.js";
 
 type Event =
   | { event: "info"; info: Info }
   | { event: "state"; state: State }
-  | { event: "result"; result: Result };
+  | { event: "result"; result: Result }
+  | { event: "trial"; trial: Trial };
 
 /** What `saliscope.render.html.page` writes into the page. */
 export interface PageData {
@@ -23,10 +32,13 @@ export interface PageData {
 interface Computed {
   result: Result | null;
   state: State | null;
+  trial: Trial | null;
   answers: Record<string, Record<string, unknown>>;
   /** Of what was last told about it. */
   job: number;
 }
+
+const ASKING: ReadonlySet<string> = new Set<keyof Traits>([...QUESTION, "trial"]);
 
 export class OfflinePort extends Replay<Traits> {
   readonly #computed = new Map<string, Computed>();
@@ -44,9 +56,7 @@ export class OfflinePort extends Replay<Traits> {
   protected allows(name: keyof Traits, value: unknown): boolean {
     if (name === "compare")
       return (value as PanelSpec[]).every((spec) => isDerived(spec) || this.#computed.has(canonical(spec)));
-    return (
-      !(QUESTION as readonly string[]).includes(name) || canonical(value) === canonical(this.traits[name])
-    );
+    return !ASKING.has(name) || canonical(value) === canonical(this.traits[name]);
   }
 
   protected refused(): void {
@@ -85,10 +95,11 @@ export class OfflinePort extends Replay<Traits> {
   }
 
   #recall(panel: number): Computed {
-    const found: Computed = { result: null, state: null, answers: {}, job: 0 };
+    const found: Computed = { result: null, state: null, trial: null, answers: {}, job: 0 };
     for (const event of this.data.events) {
       if (event.event === "result" && event.result.panel === panel) found.result = event.result;
       if (event.event === "state" && event.state.panel === panel) found.state = event.state;
+      if (event.event === "trial" && event.trial.panel === panel) found.trial = event.trial;
     }
     for (const [request, panels] of Object.entries(this.data.answers))
       if (panels[panel]) found.answers[request] = panels[panel];
@@ -105,6 +116,12 @@ export class OfflinePort extends Replay<Traits> {
       if (found.result) {
         this.sendBlobs(needs(found.result), known);
         this.tell({ event: "result", result: { ...found.result, panel, job, can_refine: false } });
+      }
+      // That of an older map is told with a number that is nobody's.
+      if (found.trial) {
+        this.sendBlobs(trialNeeds(found.trial), known);
+        const own = found.trial.job === found.result?.job ? job : -1;
+        this.tell({ event: "trial", trial: { ...found.trial, panel, job: own } });
       }
       if (found.state) this.tell({ event: "state", state: { ...found.state, panel, job } });
     }

@@ -1,6 +1,7 @@
 /**
  * One per widget model, shared by its views: keeps what the kernel sent, as signals, and speaks to it.
  */
+import { equal } from "../lib/history.js";
 import { batch, type ReadonlySignal, signal } from "../lib/lifetime.js";
 import {
   type Act,
@@ -15,18 +16,23 @@ import {
   type Result,
   type State,
   type Traits,
+  type Trial,
+  type TrialSettings,
+  type Tried,
 } from "../lib/wire.js";
 import { addPart, type BlobPart, blob, type Claim, claim, fetchBlobs } from "./blobs.js";
 import { type Port, readTraits } from "./port.js";
 import { Presence } from "./presence.js";
 import { type Reply, Requests } from "./requests.js";
-import { assemble, lutsOf, needs } from "./results.js";
+import { arraysOf, assemble, lutsOf, needs, trialNeeds } from "./results.js";
 import { emptySeat, reseated, type Seat } from "./seats.js";
 
 type Message =
   | { event: "info"; info: Info }
   | { event: "state"; state: State }
   | { event: "result"; result: Result }
+  | { event: "trial"; trial: Trial }
+  | { event: "trialstate"; trialstate: State }
   | { event: "roll" }
   | ({ event: "blob" } & BlobPart)
   | Answer;
@@ -36,6 +42,8 @@ export class Host {
   readonly #info = signal<Info | null>(null);
   readonly #states = signal<readonly State[]>([IDLE]);
   readonly #drawables = signal<readonly (Drawable | null)[]>([null]);
+  readonly #tried = signal<readonly (Tried | null)[]>([null]);
+  readonly #trialState = signal<State>(IDLE);
   readonly #luts = signal<Luts>({});
   readonly #problem = signal<string | null>(null);
   // Synced with Python, both ways.
@@ -44,6 +52,8 @@ export class Host {
   readonly info: ReadonlySignal<Info | null> = this.#info;
   readonly states: ReadonlySignal<readonly State[]> = this.#states;
   readonly drawables: ReadonlySignal<readonly (Drawable | null)[]> = this.#drawables;
+  readonly tried: ReadonlySignal<readonly (Tried | null)[]> = this.#tried;
+  readonly trialState: ReadonlySignal<State> = this.#trialState;
   readonly luts: ReadonlySignal<Luts> = this.#luts;
   /** What went wrong between page and kernel, in words; `null` when nothing did. */
   readonly problem: ReadonlySignal<string | null> = this.#problem;
@@ -53,6 +63,8 @@ export class Host {
   readonly #claim: Claim;
   readonly #presence: Presence;
   #seats: Seat[] = [];
+  /** How many trials have come. */
+  #trials = 0;
 
   constructor(
     private readonly port: Port,
@@ -110,13 +122,21 @@ export class Host {
   }
 
   #take(partial: Partial<Traits>): void {
-    const before = this.#traits.value.compare;
+    const { compare: before, trial } = this.#traits.value;
     batch(() => {
       this.#traits.value = { ...this.#traits.value, ...partial };
+      if (partial.trial !== undefined && !equal(curvesOf(partial.trial), curvesOf(trial)))
+        this.#outdate(partial.trial);
       if (!partial.compare || partial.compare === before) return;
       this.#seats = reseated(this.#seats, before, partial.compare);
       this.#tell();
     });
+  }
+
+  /** Curves of another question stay, marked, until those of this one come. */
+  #outdate(asked: TrialSettings | null): void {
+    for (const seat of this.#seats) seat.tried = asked && seat.tried && { ...seat.tried, outdated: true };
+    this.#tell();
   }
 
   #receive(message: Message, buffers: ArrayBufferView[]): void {
@@ -124,12 +144,17 @@ export class Host {
     else if (message.event === "blob") addPart(message, buffers[0], this.#claim);
     else if (message.event === "info") this.#takeInfo(message.info);
     else if (message.event === "state") this.#takeState(message.state);
-    else if (message.event === "result") {
-      // Blobs come before the result that names them: whatever is here by now was for it, or for an older one.
-      const came = [...this.#claim.arriving];
-      const done = () => this.#arrived(...came);
-      void this.#takeResult(message.result).then(done, done);
-    } else if (message.event === "roll" && this.#presence.here) this.#presence.sign();
+    else if (message.event === "result") this.#keep(() => this.#takeResult(message.result));
+    else if (message.event === "trial") this.#keep(() => this.#takeTrial(message.trial));
+    else if (message.event === "trialstate") this.#trialState.value = message.trialstate;
+    else if (message.event === "roll" && this.#presence.here) this.#presence.sign();
+  }
+
+  /** Blobs come before what names them: whatever is here by now was for it, or for something older. */
+  #keep(take: () => Promise<void>): void {
+    const came = [...this.#claim.arriving];
+    const done = () => this.#arrived(...came);
+    void take().then(done, done);
   }
 
   #takeInfo(info: Info): void {
@@ -152,6 +177,7 @@ export class Host {
     batch(() => {
       this.#states.value = seats.map(({ state }) => state);
       this.#drawables.value = seats.map(({ drawable }) => drawable);
+      this.#tried.value = seats.map(({ tried }) => tried);
     });
   }
 
@@ -188,6 +214,19 @@ export class Host {
     });
   }
 
+  /** Shows a trial when its arrays are here, unless nobody wants it any more. */
+  async #takeTrial(trial: Trial): Promise<void> {
+    const seat = this.#seat(trial.panel);
+    const arrival = ++this.#trials;
+    const names = trialNeeds(trial);
+    if (!(await this.#fetch(names))) return;
+    if (this.life.aborted || !this.#traits.value.trial || arrival < seat.told) return;
+    seat.told = arrival;
+    seat.tried = { trial, arrays: arraysOf(names), outdated: false };
+    this.#pin();
+    this.#tell();
+  }
+
   /** `true` when every hash is on the page, after asking the kernel once for what is not. */
   async #fetch(wanted: string[]): Promise<boolean> {
     const answer = await fetchBlobs(this.#requests, wanted);
@@ -209,7 +248,10 @@ export class Host {
   }
 
   #pin(): void {
-    const shown = this.#seats.flatMap(({ drawable }) => (drawable ? needs(drawable.result) : []));
+    const shown = this.#seats.flatMap(({ drawable, tried }) => [
+      ...(drawable ? needs(drawable.result) : []),
+      ...(tried ? trialNeeds(tried.trial) : []),
+    ]);
     this.#claim.pinned = new Set([...shown, ...Object.values(this.#info.value?.luts ?? {})]);
   }
 
@@ -218,3 +260,6 @@ export class Host {
       this.#problem.value = answer.error?.message ?? "The kernel gave no reason.";
   }
 }
+
+/** What the curves of a trial depend on. */
+const curvesOf = (trial: TrialSettings | null) => trial && { ...trial, randomise: false };

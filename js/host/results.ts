@@ -1,5 +1,5 @@
 /** From the message of a result to what can be drawn. */
-import type { Drawable, Info, Luts, Result } from "../lib/wire.js";
+import type { Blob, Drawable, Info, Luts, Result, Trial } from "../lib/wire.js";
 import { blob } from "./blobs.js";
 
 /** Hashes of everything that a result is drawn from. */
@@ -7,6 +7,22 @@ export function needs(result: Result): string[] {
   const { path } = result;
   if (!path) return [result.picture, result.map];
   return [result.picture, result.map, path.stack, path.baseline, ...(path.pictures ? [path.pictures] : [])];
+}
+
+/** The same of a map on trial. */
+export function trialNeeds({ ranks, curves, randomisation }: Trial): string[] {
+  const maps = randomisation ? [randomisation, ...randomisation.stages].map(({ map }) => map) : [];
+  const fed = curves.flatMap(({ replaced, pictures }) => [replaced, pictures]);
+  return [ranks, ...fed, ...maps].filter((name): name is string => Boolean(name));
+}
+
+export function arraysOf(names: readonly string[]): ReadonlyMap<string, Blob> {
+  const found = new Map<string, Blob>();
+  for (const name of names) {
+    const array = blob(name);
+    if (array) found.set(name, array);
+  }
+  return found;
 }
 
 /** A result and its arrays, or nothing where their sizes contradict each other. */

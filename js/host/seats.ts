@@ -1,5 +1,5 @@
 /** What is known of the panels, by their place on screen. */
-import { type Drawable, IDLE, type PanelSpec, type State } from "../lib/wire.js";
+import { type Drawable, IDLE, type PanelSpec, type State, type Tried } from "../lib/wire.js";
 
 export interface Seat {
   state: State;
@@ -8,9 +8,20 @@ export interface Seat {
   /** Results are numbered as they come: one that waited for a lost blob must not replace a later one. */
   arrivals: number;
   drawn: number;
+  tried: Tried | null;
+  /** The number of the last trial that is shown. */
+  told: number;
 }
 
-export const emptySeat = (): Seat => ({ state: IDLE, drawable: null, newestJob: 0, arrivals: 0, drawn: 0 });
+export const emptySeat = (): Seat => ({
+  state: IDLE,
+  drawable: null,
+  newestJob: 0,
+  arrivals: 0,
+  drawn: 0,
+  tried: null,
+  told: 0,
+});
 
 /**
  * The seats after the list of further panels has changed: a panel that moves up takes along what is shown in it.

@@ -56,6 +56,20 @@ export type PanelSpec =
   | { difference: [number, number] }
   | { average: number[] };
 
+/** How the maps on screen are put on trial. */
+export interface TrialSettings {
+  /** What stands where a pixel is not; "road" is an infill from what is left. */
+  replacement: Baseline;
+  /** From no pixel to all. */
+  steps: number;
+  /** Orders that are drawn at random. */
+  random: number;
+  /** Whether the method runs again while the network's weights are randomised. */
+  randomise: boolean;
+}
+
+export type CurveKind = "deletion" | "insertion";
+
 /** View state that Python knows: small, JSON, one trait each. */
 export interface Traits extends Question {
   /** Panels beside the lead. */
@@ -75,9 +89,15 @@ export interface Traits extends Question {
   /** Factor, and the centre as shares of width and height. */
   zoom: [number, number, number];
   region: Region | null;
+  /** `null`: no map is on trial. */
+  trial: TrialSettings | null;
+  /** Share of the pixels that are taken: every panel shows what its model was fed there. `null`: the maps. */
+  taken: number | null;
+  /** Which curve `taken` walks. */
+  curve: CurveKind;
   theme: Theme;
   /** "bare" is the page's own: pictures, legend and read-out, inside another view. */
-  mode: "full" | "guided" | "bare";
+  mode: "full" | "guided" | "trial" | "bare";
 }
 
 export const DEFAULTS: Readonly<Traits> = {
@@ -103,6 +123,9 @@ export const DEFAULTS: Readonly<Traits> = {
   colormap: "diverging",
   zoom: [1, 0.5, 0.5],
   region: null,
+  trial: null,
+  taken: null,
+  curve: "deletion",
   theme: "auto",
   mode: "full",
 };
@@ -188,6 +211,8 @@ export interface Info {
   version: string;
   /** A page without a kernel: looks work, questions do not. */
   offline?: boolean;
+  /** What may stand for a pixel that a trial hides; a kernel without them puts no map on trial. */
+  replacements?: BaselineInfo[];
 }
 
 /** What a page may ask of the kernel beside its data; "run" asks the same question again. */
@@ -303,6 +328,109 @@ export interface Result {
   /** In words; absent for methods that start nowhere. */
   baseline?: string | null;
   grid: [number, number] | null;
+}
+
+/** Of the curve of the map's blurred copy, at the points of its own. */
+export interface BlurredCurve {
+  scores: number[];
+  auc: number | null;
+}
+
+/** Where the curves of random orders lie: their mean, and the interval that holds most of them. */
+export interface RandomBand {
+  n: number;
+  fractions: number[];
+  mean: number[];
+  low: number[];
+  high: number[];
+  auc: number;
+  auc_low: number;
+  auc_high: number;
+}
+
+/** `null` for every number that is not defined; the trial's notes say why. */
+export interface TrialCurve {
+  kind: CurveKind;
+  /** At the points that are known. */
+  scores: number[];
+  /** The class with the highest score there; -1 where there are no classes. */
+  top: number[];
+  auc: number | null;
+  /** Blob (H, W, 3): what stands where a pixel is not. */
+  replaced: string | null;
+  /** Blob (P, H, W, 3), where the filling depends on what is hidden: what was fed, spread evenly over the curve. */
+  pictures: string | null;
+  blurred: BlurredCurve | null;
+  random: RandomBand | null;
+  /** The area over that of the random orders. */
+  ratio: number | null;
+  ratio_low: number | null;
+  ratio_high: number | null;
+  /** Share of the random orders that the map beats. */
+  beaten: number | null;
+  protocol: string;
+}
+
+/** The map after one more block of the network was randomised, and how alike it still is; 1 is the same map. */
+export interface RandomisedStage {
+  name: string;
+  layers: number;
+  map: string;
+  limit: number;
+  /** Spearman's rank correlation, with the sign and of the sizes. */
+  signed: number | null;
+  absolute: number | null;
+  ssim: number | null;
+  /** Share of the strongest pixels that are still among the strongest. */
+  top: number | null;
+}
+
+export interface Randomisation {
+  done: number;
+  total: number;
+  /** Of the trained network. */
+  map: string;
+  limit: number;
+  stages: RandomisedStage[];
+  /** Of `signed`. */
+  mean: number | null;
+  notes: string[];
+}
+
+/** A panel's map on trial. */
+export interface Trial {
+  panel: number;
+  /** Of the map's own result. */
+  job: number;
+  stage: "partial" | "final" | "error";
+  title: string;
+  target: number | null;
+  target_label: string;
+  output: string;
+  /** How many points a whole curve has. */
+  points: number;
+  /** Those that are known, ascending, and the share of the pixels that is taken there. */
+  at: number[];
+  fractions: number[];
+  /** Blob (H, W): number of the first point at which a pixel is taken. */
+  ranks: string;
+  /** Names of the classes in `top`. */
+  labels?: Record<string, string> | null;
+  curves: TrialCurve[];
+  sentence: string;
+  notes: string[];
+  seconds: number;
+  error: Failure | null;
+  randomisation: Randomisation | null;
+}
+
+/** A trial with its arrays beside it. */
+export interface Tried {
+  trial: Trial;
+  /** By the names that the trial says. */
+  arrays: ReadonlyMap<string, Blob>;
+  /** It was asked otherwise than it is asked now. */
+  outdated: boolean;
 }
 
 /** A blob after its parts were joined; half floats are decoded to `Float32Array`. */

@@ -40,7 +40,7 @@ export function statusLine<Box extends string>(
   const { phase, text, done, total } = state;
   const running = phase === "running";
   const stopped = phase === "cancelled" || phase === "error";
-  const label = where + (told ?? (text.replace(COUNT, "") || PHASES[phase]));
+  const label = where + (told ?? (uncounted(text) || PHASES[phase]));
   // The one place of the widget that is read aloud. Counts stand beside it: every one of them would be read.
   return html`${running ? progress("Progress", total ? done / total : null) : nothing}
     <i class="lamp" data-phase=${phase}></i>
@@ -54,7 +54,8 @@ export function statusLine<Box extends string>(
     ${button("Run again", "run", onRun ?? (() => {}), { hidden: !stopped || !onRun })}`;
 }
 
-const COUNT = /:? *\d+ of (at most )?\d+$/;
+/** Without the counts, which have a place of their own. */
+export const uncounted = (text: string) => text.replace(/:? *\d+ of (at most )?\d+$/, "");
 const PHASES = {
   idle: "Ready",
   running: "Computing",

@@ -27,7 +27,7 @@ from saliscope.errors import (
 from saliscope.version import __version__
 
 if TYPE_CHECKING:
-    from saliscope import attribution, demo, faithfulness, features, reduction, render
+    from saliscope import attribution, audit, demo, faithfulness, features, reduction, render
     from saliscope.attribution.own import method
     from saliscope.core import baselines
     from saliscope.core.borrow import borrow
@@ -62,6 +62,7 @@ __all__ = [
     "TargetError",
     "__version__",
     "attribution",
+    "audit",
     "baselines",
     "borrow",
     "demo",
@@ -87,6 +88,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "SaliencyExplorer": ("saliscope.widgets.saliency", "SaliencyExplorer"),
     "Target": ("saliscope.core.targets", "Target"),
     "attribution": ("saliscope.attribution", None),
+    "audit": ("saliscope.audit", None),
     "baselines": ("saliscope.core.baselines", None),
     "borrow": ("saliscope.core.borrow", "borrow"),
     "demo": ("saliscope.demo", None),

@@ -78,6 +78,12 @@ def keep(explorer, name: str) -> Path:
     return file
 
 
+def keep_for_docs(file: Path, name: str) -> None:
+    """Put a picture where the README shows it, when it is asked for."""
+    if os.environ.get("SALISCOPE_UPDATE_DOCS") == "1":
+        shutil.copy(file, ROOT / "docs" / name)
+
+
 @pytest.mark.parametrize("name", ["Light", "Dark"])
 def test_the_explorer_in_a_theme_of_jupyterlab(notebook, explorer, name):
     theme(notebook, name)
@@ -90,9 +96,25 @@ def test_the_explorer_in_a_theme_of_jupyterlab(notebook, explorer, name):
     finally:
         theme(notebook, "Light")
     assert file.stat().st_size < 400_000
-    if name == "Light" and os.environ.get("SALISCOPE_UPDATE_DOCS") == "1":
-        (ROOT / "docs").mkdir(exist_ok=True)
-        shutil.copy(file, ROOT / "docs" / "explorer.png")
+    if name == "Light":
+        keep_for_docs(file, "explorer.png")
+
+
+def test_a_trial_worth_a_readme(notebook, show):
+    """A map that draws the digit while the network reads the mark, a quarter of the way along its curve."""
+    explorer = show(
+        "demo.shortcut_cnn(), demo.scenes(10, seed=7, watermark=True).images, labels=digits, index=9,"
+        " target=3, method='deconvnet', compare=[{'method': 'saliency'}, {'method': 'grad_cam'}],"
+        " mode='trial', trial={'replacement': 'grey'}, taken=0.25",
+        before="from saliscope import demo",
+    )
+    explorer.answer()
+    explorer.until(lambda: explorer.get("_trials.state.phase") == "done", "the trial is over")
+    widen(explorer, 1040)
+    expect(explorer.part("verdict-0")).to_contain_text("contradicted")
+    expect(explorer.part("fed").first).to_contain_text("25 % taken away")
+    in_order(explorer)
+    keep_for_docs(keep(explorer, "trial"), "trial.png")
 
 
 @pytest.mark.parametrize("width", [480, 760, 1200])

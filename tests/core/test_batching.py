@@ -109,6 +109,18 @@ def test_without_a_graph_nothing_is_measured_but_what_is_known_serves():
     assert sizes(big_rows(2), 20, module, kind="tail") == [3, 16, 1]
 
 
+def test_scores_after_the_measured_ones_need_no_room_for_a_graph():
+    def work(start, stop):  # eight tensors of 3 MB for each row
+        one = torch.zeros(stop - start, 3 * 2**18, requires_grad=measuring())
+        for _ in range(8):
+            one = one.sin()
+
+    module = nn.Identity()
+    assert sizes(work, 30, module, kind="scores") == [FIRST_CHUNK, 10, 10, 7]
+    assert sizes(work, 20, module) == [FIRST_CHUNK, 6, 6, 5]
+    assert sizes(work, 20, module, kind="scores") == [10, 10]
+
+
 def test_a_method_inside_another_measures_for_both():
     """Three noisy rows until the gradient inside has been measured, then as many as it found to fit."""
     model = Counted(plain(Layers()))

@@ -1,6 +1,6 @@
 """Completeness and step doubling."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -8,7 +8,15 @@ from torch import Tensor, nn
 
 from saliscope import MethodError
 from saliscope.attribution import InputXGradient, IntegratedGradients, Occlusion, Saliency, SmoothGrad
-from saliscope.faithfulness.completeness import completeness, step_doubling
+from saliscope.core.anytime import Cancelled, CancelToken
+from saliscope.faithfulness.completeness import (
+    CompletenessProtocol,
+    StepDoublingProtocol,
+    completeness,
+    completeness_stream,
+    step_doubling,
+    step_doubling_stream,
+)
 from tests.attribution.helpers import Affine
 
 
@@ -77,23 +85,60 @@ def test_the_work_is_doubled(curved, method):
     assert float(made.change.min()) > 1e-6
 
 
+@dataclass(frozen=True)
+class Steps:
+    """Comes to 1 as its steps become many; cannot refine."""
+
+    n_steps: int = 4
+
+    def attribute(self, model, inputs, target):
+        return torch.ones(2, 4, 4) * (1 - 1 / self.n_steps)
+
+
 def test_a_method_without_refine_is_run_anew_with_twice_the_number(curved):
-    class Plain:
-        refinable = False
-
-    from dataclasses import dataclass
-
-    @dataclass(frozen=True)
-    class Steps(Plain):
-        n_steps: int = 4
-
-        def attribute(self, model, inputs, target):
-            return torch.ones(2, 4, 4) * (1 - 1 / self.n_steps)
-
     made = step_doubling(Steps(), curved, pictures(), 1)
     assert made.change == pytest.approx(torch.full((2,), 1 - 0.75 / 0.875, dtype=torch.float64))
     assert made.doubled == "n_steps=4"
     assert float(step_doubling(replace(Steps(), n_steps=64), curved, pictures(), 1).change[0]) < 0.01
+
+
+@pytest.mark.parametrize("method", [Steps(), IntegratedGradients(n_steps=4, rule="midpoint")])
+def test_each_doubling_starts_from_the_last(curved, method):
+    x = 0.1 * pictures()
+    steps = list(step_doubling_stream(method, curved, x, 1, n_doublings=3))
+    made = steps[-1].result
+    assert [(step.done, len(step.result.changes)) for step in steps] == [(1, 1), (2, 2), (3, 3)]
+    assert [step.result.complete for step in steps] == [False, False, True]
+    assert made.protocol == StepDoublingProtocol(3)
+    for k, one in enumerate(made.changes):
+        alone = step_doubling(replace(method, n_steps=4 * 2**k), curved, x, 1)
+        assert one == pytest.approx(alone.change, rel=1e-9)
+        assert torch.equal(one, steps[k].result.changes[-1])
+    assert (made.changes[1:] < made.changes[:-1]).all()
+
+
+def test_a_stream_of_gaps_goes_from_input_to_input(curved):
+    x = pictures(3)
+    maps = InputXGradient().attribute(curved, x, 1)
+    whole = completeness(curved, x, maps, protocol=CompletenessProtocol("zero"))
+    steps = list(completeness_stream(curved, x, maps, baseline="zero", chunk_size=1))
+    for k, step in enumerate(steps):  # looked at only now, after the stream has gone on
+        assert step.result.complete == (k == 2)
+        assert step.result.gap[: k + 1] == pytest.approx(whole.gap[: k + 1], rel=1e-12)
+        assert step.result.gap[k + 1 :].isnan().all()
+        assert step.result.change[k + 1 :].isnan().all()
+        assert step.result.relative.isnan().sum() == 2 - k
+    assert whole.protocol == steps[0].result.protocol
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled) as stopped:
+        completeness(curved, x, maps, baseline="zero", chunk_size=1, cancel=token)
+    assert stopped.value.result.gap.isnan().tolist() == [False, True, True]
+
+
+def test_nothing_is_doubled_no_times():
+    with pytest.raises(MethodError, match="n_doublings"):
+        StepDoublingProtocol(0)
 
 
 @pytest.mark.parametrize("method", [Saliency(), Occlusion(window=2, stride=1), lambda m, x, t: x.sum(1)])

@@ -21,7 +21,7 @@ function lead(slot: MapSlot, store: Store): TemplateResult {
   const info = store.info.value;
   const model = info && info.models.length > 1 ? modelWords(0, info) : "";
   const tail = [model, result.layer].map((words) => (words ? `, ${words}` : "")).join("");
-  return html`<h3>${result.title}</h3>
+  return html`<h3 title=${result.title}>${result.title}</h3>
     <span title=${label}>for <bdi>${label}</bdi>${tail}</span>`;
 }
 
@@ -66,9 +66,10 @@ function remover(slot: MapSlot, store: Store): TemplateResult {
 /** Says what the picture is not: preview, partial, of an older setting, stopped halfway, with gaps. */
 export function badge(slot: MapSlot): TemplateResult | typeof nothing {
   const result = slot.drawable.value?.result;
-  const text = result
-    ? [caveat(result, slot.state.value), uncovered(result)].filter(Boolean).join(" · ")
-    : "";
+  const text =
+    result && !slot.fed.value
+      ? [caveat(result, slot.state.value), uncovered(result)].filter(Boolean).join(" · ")
+      : "";
   return text ? html`<span class="badge" data-testid="stage">${text}</span>` : nothing;
 }
 

@@ -21,7 +21,8 @@ const OFFLINE =
   "This page has no kernel: what it shows can be looked at in every way, but nothing new is computed.";
 
 export class Controls {
-  /** Places for what comes behind: of a panel made of others, and for making more panels. */
+  /** Places for what comes behind: for what brings folded controls out, of a panel made of others, and for making more panels. */
+  readonly fold: HTMLElement;
   readonly sources: HTMLElement;
   readonly compare: HTMLElement;
   readonly #store: Store;
@@ -34,8 +35,9 @@ export class Controls {
     this.#baselines = new Baselines(store, life);
     this.#choices = computed(() => this.#classes());
     const main = make("div", "row main", element);
-    const question = make("fieldset", "question", main);
-    this.sources = make("div", "question", main);
+    this.fold = make("div", "question", main);
+    const question = make("fieldset", "question asks", main);
+    this.sources = make("div", "question asks", main);
     this.compare = make("div", "compare", main);
     main.append(end);
     const target = make("div", "field target");

@@ -27,6 +27,11 @@ const PARTS: readonly Fact[] = [
     "Side panel",
     "How the map is drawn, a part of the picture and its share, what the model predicts, what to keep in mind.",
   ],
+  [
+    "Is it true?",
+    "Takes the pixels away, or puts them in, in the order of each map, and draws what that does to the score. " +
+      "Drag along a curve, or walk it with the arrow keys: every panel shows what the model was fed there.",
+  ],
   ["Status", "What is being computed, and the way to stop it."],
 ];
 
@@ -38,7 +43,7 @@ function tour(store: Store, shell: Shell): TemplateResult | typeof nothing {
   if (store.traits.mode.value === "guided") return nothing;
   const begin = () => {
     shell.open(null);
-    store.commit({ mode: "guided", compare: [], panel: 0, region: null });
+    store.commit({ mode: "guided", taken: null, compare: [], panel: 0, region: null });
   };
   return html`<p class="offer">
     ${button("Take the guided tour", "begin-tour", begin)}

@@ -1,7 +1,7 @@
 /** The SaliencyExplorer on any page: it takes plain values and says what the reader wants. */
-import { batch, react, untracked } from "../../lib/lifetime.js";
+import { batch, react, type Signal, untracked } from "../../lib/lifetime.js";
 import { watchShade } from "../../lib/theme.js";
-import type { Drawable, Info, Luts, State, Traits } from "../../lib/wire.js";
+import type { Drawable, Info, Luts, State, Traits, Tried } from "../../lib/wire.js";
 import { keepFocus } from "../../ui/focus.js";
 import { make } from "../../ui/mount.js";
 import { fetchMore, more } from "./behind.js";
@@ -19,6 +19,8 @@ export interface ExplorerValues {
   /** By panel, the lead first. */
   states: readonly State[];
   drawables: readonly (Drawable | null)[];
+  tried: readonly (Tried | null)[];
+  trialState: State;
   luts: Luts;
   problem: string | null;
   traits: Traits;
@@ -40,14 +42,10 @@ export class SaliencyView {
   }
 
   update({ traits, ...values }: Partial<ExplorerValues>): void {
-    const { info, states, drawables, luts, problem } = values;
     const store = this.#store;
     batch(() => {
-      if (info !== undefined) store.info.value = info;
-      if (states !== undefined) store.states.value = states;
-      if (drawables !== undefined) store.drawables.value = drawables;
-      if (luts !== undefined) store.luts.value = luts;
-      if (problem !== undefined) store.problem.value = problem;
+      for (const [name, value] of Object.entries(values))
+        if (value !== undefined && name in store) (store[name as "problem"] as Signal<unknown>).value = value;
       if (traits) this.#takeTraits(traits);
     });
   }
@@ -108,16 +106,30 @@ export class SaliencyView {
     const centre = make("div", "centre", body);
     new Pictures(make("div", "panels", centre), store, root, life);
     mountWarning(make("p", "warning", centre), store, life);
+    const trial = make("section", "trial", centre);
     const { player } = new Path(make("div", "below", centre), store, life);
     const inspector = make("aside", "inspector", body);
     const guide = make("aside", "guide", body);
     mountStatus(make("footer", "status", root), store, shell, life);
     const { states, drawables, traits } = store;
-    keepFocus(root, () => [states.value, drawables.value, traits.compare.value, traits.mode.value], life);
+    keepFocus(
+      root,
+      () => [
+        states.value,
+        drawables.value,
+        traits.compare.value,
+        traits.mode.value,
+        traits.trial.value,
+        traits.taken.value,
+      ],
+      life,
+    );
     react(life, () => {
       const { mountMore } = more.value ?? {};
       if (mountMore)
-        untracked(() => mountMore({ root, controls, tools, inspector, guide, store, shell, player }, life));
+        untracked(() =>
+          mountMore({ root, controls, tools, inspector, guide, trial, store, shell, player }, life),
+        );
     });
     fetchMore().catch(() => {
       store.problem.value ??= "A part of Saliscope did not arrive. Run the cell again.";
@@ -125,7 +137,9 @@ export class SaliencyView {
 
     react(life, () => {
       const guided = store.traits.mode.value === "guided";
-      inspector.hidden = guided || !store.inspector.value;
+      inspector.hidden = guided || store.folded.value || !store.inspector.value;
+      root.toggleAttribute("data-folded", store.folded.value);
+      root.toggleAttribute("data-judging", store.judging.value);
       guide.hidden = !guided;
       // The tour lifts its veil itself, once it is there.
       if (!more.value) root.toggleAttribute("data-veiled", guided);

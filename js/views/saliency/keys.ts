@@ -38,7 +38,11 @@ export const KEYS: readonly Group<Hand>[] = [
     keys: [
       row("b", "Next baseline", nextBaseline),
       row("m M", "Next or previous method", (hand, key) => nextMethod(hand, key === "m" ? 1 : -1)),
-      row("Escape", "Close what is open, put the tool away, stop playing, cancel the work", stop),
+      row(
+        "Escape",
+        "Close what is open, put the tool away, stop playing, show the maps again, cancel the work",
+        stop,
+      ),
     ],
   },
   {
@@ -219,5 +223,7 @@ function nextTool({ store, shell }: Hand): void {
 function stop({ store, player }: Hand): void {
   if (store.tool.value !== "look") store.tool.value = "look";
   else if (store.playing.value) player.toggle();
+  else if (store.traits.taken.value !== null) store.commit({ taken: null });
   else if (store.running.value) void store.request("cancel", { panel: null });
+  else if (store.trialState.value.phase === "running") void store.request("cancel", { what: "trial" });
 }

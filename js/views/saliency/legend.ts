@@ -19,7 +19,7 @@ export function mountLegend(element: HTMLElement, slot: Slot, store: Store, life
   const text = make("div", "", element);
   const surface = new Surface(canvas);
   react(life, () => {
-    canvas.hidden = slot.drawable.value === null;
+    canvas.hidden = !slot.drawable.value || slot.fed.value !== null;
     drawBar(surface, slot, store);
   });
   react(life, () => point(needle, slot, store));
@@ -29,7 +29,7 @@ export function mountLegend(element: HTMLElement, slot: Slot, store: Store, life
 /** Puts the needle at the value under the linked cursor. */
 function point(needle: HTMLElement, slot: Slot, store: Store): void {
   const value = underCursor(slot, store);
-  needle.hidden = value === null;
+  needle.hidden = value === null || slot.fed.value !== null;
   if (value === null) return;
   const sign = store.traits.sign.value;
   const half = oneSided(sign, isSigned(slot));
@@ -58,6 +58,7 @@ function drawBar(surface: Surface, slot: Slot, store: Store): void {
 
 function words(slot: Slot, store: Store): TemplateResult | typeof nothing {
   if (!slot.drawable.value) return nothing;
+  if (slot.fed.value) return slot.fed.value.words;
   const limit = slot.limit.value;
   const smoothing = store.traits.smoothing.value;
   const { clipped, max } = slot.painted.value;

@@ -76,7 +76,8 @@ export class MapPicture {
     const { opacity, threshold, sign, overlay, smoothing } = this.store.traits;
     const { lut, peeking } = this.store;
     const looks = [lut, peeking, opacity, threshold, sign, overlay, smoothing];
-    return [...this.slot.depends(), this.slot.limit.value, ...looks.map((source) => source.value)];
+    const { limit, fed } = this.slot;
+    return [...this.slot.depends(), limit.value, fed.value, ...looks.map((source) => source.value)];
   }
 
   /** `true` when something was drawn. */
@@ -98,8 +99,10 @@ export class MapPicture {
     const { width, height, picture } = drawable;
     const { opacity, threshold, sign, overlay, smoothing } = this.store.traits;
     const out = this.#surface.pixels(width, height);
-    if (this.store.peeking.value) {
-      paintInput(out, picture, null, 1);
+    const fed = this.slot.fed.value;
+    if (fed || this.store.peeking.value) {
+      if (fed && !this.store.peeking.value) fed.paint(out);
+      else paintInput(out, picture, null, 1);
       this.#contour.clear();
       return;
     }

@@ -13,6 +13,7 @@ import type { Player } from "./player.js";
 import type { Shell } from "./shell.js";
 import type { Store } from "./store.js";
 import { mountToolbar } from "./toolbar.js";
+import { disclosure, mountTrial } from "./trial/fold.js";
 
 /** The places that are kept for it, and what it works on. */
 export interface Frame {
@@ -21,18 +22,21 @@ export interface Frame {
   tools: HTMLElement;
   inspector: HTMLElement;
   guide: HTMLElement;
+  trial: HTMLElement;
   store: Store;
   shell: Shell;
   player: Player;
 }
 
 export function mountMore(frame: Frame, life: AbortSignal) {
-  const { root, controls, tools, inspector, guide, store, shell, player } = frame;
+  const { root, controls, tools, inspector, guide, trial, store, shell, player } = frame;
   mount(life, controls.sources, () => sourcesControls(store));
   mountCompare(controls.compare, store, life);
   mountToolbar(tools, root, store, shell, life);
   mountInspector(inspector, store, life);
   mountGuide(guide, root, store, life);
+  mountTrial(trial, store, life);
+  mount(life, controls.fold, () => disclosure(store));
   mountDialog(
     life,
     root,

@@ -9,8 +9,10 @@ const REST = 120;
 
 /** CSS pixels: a picture that is narrower shows too little. */
 const NARROWEST = 186;
-/** Inside another view there is less room, and less to read. */
-const NARROWEST_BARE = 100;
+/** Inside another view, and beside curves, there is less room, and less to read. */
+const NARROWEST_SMALL = 100;
+/** Small pictures are tight in a column, or a container, of less. */
+const TIGHT = [190, 560];
 const GAP = 16;
 /** Of the side panel, where it stands beside the pictures, and the container width from which on it does. */
 const SIDE = 272;
@@ -50,7 +52,7 @@ export class Pictures {
       element.style.setProperty("--zoom-y", String(y));
       element.toggleAttribute("data-zoomed", factor > 1);
       element.dataset.tool = store.tool.value;
-      element.toggleAttribute("data-several", store.slots.value.length > 1);
+      element.toggleAttribute("data-several", store.slots.value.length > 1 || store.judging.value);
     });
     atEnd(life, () => clearTimeout(this.#rest));
     this.#layout();
@@ -63,10 +65,15 @@ export class Pictures {
     const arrange = () => {
       const mode = store.traits.mode.value;
       const count = 1 + store.slots.value.length;
-      const beside = width >= BESIDE && (store.inspector.value || mode === "guided");
-      const room = width - PADDING - (beside ? SIDE : 0);
-      const columns = mode === "bare" ? columnsFor(count, width, NARROWEST_BARE) : columnsFor(count, room);
+      const aside = mode === "guided" || (store.inspector.value && !store.folded.value);
+      const room = mode === "bare" ? width : width - PADDING - (width >= BESIDE && aside ? SIDE : 0);
+      const small = mode === "bare" || store.judging.value;
+      const columns = columnsFor(count, room, small ? NARROWEST_SMALL : NARROWEST);
       root.style.setProperty("--columns", String(columns));
+      root.toggleAttribute(
+        "data-tight",
+        store.judging.value && (room / columns < TIGHT[0] || width < TIGHT[1]),
+      );
     };
     react(this.life, arrange);
     react(this.life, () => {

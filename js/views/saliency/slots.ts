@@ -5,7 +5,7 @@ import { rankCorrelation } from "../../render/compare.js";
 import { cumulativeAt, gradientAt } from "../../render/path.js";
 import { type Own, ownOf } from "../../render/scale.js";
 import { combine, derive, type Made, sourcesOf } from "./derived.js";
-import type { Slot, Store } from "./store.js";
+import type { Fed, Slot, Store } from "./store.js";
 
 /** What is made of several panels is as far as the last of them. */
 const PHASES: State["phase"][] = ["error", "running", "cancelled", "idle", "done"];
@@ -21,6 +21,7 @@ export class MapSlot implements Slot {
   readonly own: ReadonlySignal<Own>;
   readonly limit: ReadonlySignal<number>;
   readonly alpha: ReadonlySignal<number>;
+  readonly fed: ReadonlySignal<Fed | null>;
   readonly painted = signal({ clipped: 0, cut: 0, max: 0, of: null as unknown });
   values = new Float64Array(0);
   /** Panels that a derived one is made of; `null` for a question. */
@@ -40,6 +41,7 @@ export class MapSlot implements Slot {
     this.refusal = computed(() => made.value?.refusal ?? null);
     this.state = computed(() => this.#state());
     this.own = computed(() => made.value?.own ?? this.#own());
+    this.fed = computed(() => store.fed.value[index] ?? null);
     this.limit = computed(() => store.limits.value[index] || 1);
     this.alpha = computed(() => (this.#walks() ? store.traits.alpha.value : 1));
   }

@@ -2,6 +2,7 @@
  * What the parts of the explorer share. Each field says whose it is; only `commit`, `ask` and `request`
  * reach the kernel.
  */
+import type { TemplateResult } from "lit-html";
 import { History, type Values } from "../../lib/history.js";
 import { batch, computed, type ReadonlySignal, type Signal, signal } from "../../lib/lifetime.js";
 import {
@@ -21,6 +22,7 @@ import {
   type Question,
   type State,
   type Traits,
+  type Tried,
 } from "../../lib/wire.js";
 import type { Painted } from "../../render/recolour.js";
 import { limitsOf, type Own } from "../../render/scale.js";
@@ -47,6 +49,13 @@ const NO_PARAMS: Params = {};
 type TraitSignals = { readonly [K in keyof Traits]: Signal<Traits[K]> };
 type QuestionSignals = { readonly [K in keyof Question]: ReadonlySignal<Question[K]> };
 
+/** What the model is fed at a point of a map's trial: it stands in the place of the map, and of its legend. */
+export interface Fed {
+  /** Writes RGBA. */
+  paint(out: Uint8ClampedArray): void;
+  readonly words: TemplateResult;
+}
+
 /** A map panel: what it draws now. */
 export interface Slot {
   readonly index: number;
@@ -64,6 +73,7 @@ export interface Slot {
   readonly own: ReadonlySignal<Own>;
   /** Where its colours end. */
   readonly limit: ReadonlySignal<number>;
+  readonly fed: ReadonlySignal<Fed | null>;
   /** What the last drawn frame found out; the legend prints it. */
   readonly painted: Signal<Painted & { max: number; of: unknown }>;
   /** The attributions on screen, before smoothing, sign and threshold; rewritten in place by every frame. */
@@ -76,6 +86,8 @@ export class Store {
   readonly states = signal<readonly State[]>([IDLE]);
   readonly drawables = signal<readonly (Drawable | null)[]>([null]);
   readonly luts = signal<Luts>({});
+  readonly tried = signal<readonly (Tried | null)[]>([null]);
+  readonly trialState = signal<State>(IDLE);
   readonly problem = signal<string | null>(null);
 
   // Synced with Python; a drag changes them here first and commits when the hand lets go.
@@ -88,6 +100,10 @@ export class Store {
   /** Alpha as the kernel knows it: a drag has not moved it yet. */
   readonly keptAlpha = signal(DEFAULTS.alpha);
   readonly inspector = signal(true);
+  /** Whether the controls are out, where they are folded away at first. */
+  readonly controls = signal(false);
+  /** By panel; what a trial shows, as long as it shows anything. */
+  readonly fed = signal<readonly (Fed | null)[]>([]);
   /** While held, every panel shows the plain picture. */
   readonly peeking = signal(false);
   /** What the pointer does on a picture. */
@@ -114,6 +130,12 @@ export class Store {
   readonly model: ReadonlySignal<ModelInfo | undefined>;
   /** The active panel. */
   readonly running = computed(() => this.states.value.some(({ phase }) => phase === "running"));
+  /** Whether curves stand under the pictures: those are small then, so that both are seen at once. */
+  readonly judging = computed(() => {
+    const { trial, mode } = this.traits;
+    return mode.value === "trial" || (mode.value === "full" && trial.value !== null);
+  });
+  readonly folded = computed(() => this.traits.mode.value === "trial" && !this.controls.value);
   readonly offline = computed(() => this.info.value?.offline === true);
   readonly lut = computed(
     () => this.luts.value[this.traits.colormap.value] ?? this.luts.value[DEFAULTS.colormap] ?? null,

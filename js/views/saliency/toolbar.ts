@@ -43,7 +43,7 @@ export function mountToolbar(
   }));
   mount(life, rest, () => {
     const open = store.inspector.value;
-    const guided = store.traits.mode.value === "guided";
+    const away = store.folded.value || store.traits.mode.value === "guided";
     return html`${iconButton({
       icon: icons.card,
       label: "About this method",
@@ -61,7 +61,7 @@ export function mountToolbar(
       label: open ? "Hide the side panel" : "Show the side panel",
       testid: "side",
       expanded: open,
-      disabled: guided,
+      disabled: away,
       onClick: () => {
         store.inspector.value = !open;
       },

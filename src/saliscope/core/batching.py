@@ -20,7 +20,7 @@ from saliscope.errors import MethodError, OutOfMemoryError
 
 R = TypeVar("R")
 ChunkSize = int | Literal["auto"]
-Kind = Literal["gradient", "tail", "forward"]
+Kind = Literal["gradient", "tail", "forward", "scores"]
 
 FIRST_CHUNK = 3
 """Rows of the chunk that is measured: for a large model no bad size, and for any soon over."""
@@ -126,9 +126,10 @@ def chunks(
         The model, whose known chunk size is used again.
     like : Tensor
         One input batch: its row shape, dtype and device are the key of what is known.
-    kind : {"gradient", "tail", "forward"}
+    kind : {"gradient", "tail", "forward", "scores"}
         What a row keeps alive: the whole graph, the graph behind a layer, or none. Without a graph
-        there is nothing to measure, and what is known of the gradient serves.
+        there is nothing to measure, and what is known of the gradient serves; of "scores" the first chunk
+        builds one to be measured, so that those after it are as large as is good without.
 
     Yields
     ------
@@ -144,7 +145,7 @@ def chunks(
     known = _known.setdefault(module, {})
     size: ChunkSize = 1 if total > 1 and mixes_rows(module) else chunk_size
     if like.device.type == "cpu":
-        _keep_freed_memory()
+        keep_freed_memory()
     start = 0
     while start < total:
         stop = min(start + (known.get(key, FIRST_CHUNK) if size == "auto" else size), total)
@@ -153,7 +154,7 @@ def chunks(
                 meter = _Meter(module)
                 with meter:
                     result = work(start, stop)
-                known[key] = _fitting(meter, stop - start, like.device)
+                known[key] = _fitting(meter, stop - start, like.device, kind != "scores")
             else:
                 result = work(start, stop)
         except (RuntimeError, MemoryError) as error:
@@ -192,17 +193,18 @@ def _smaller(rows: int, error: BaseException) -> int:
     return rows // 2
 
 
-def _fitting(meter: _Meter, rows: int, device: torch.device) -> int:
+def _fitting(meter: _Meter, rows: int, device: torch.device, kept: bool = True) -> int:
+    """Rows of a good chunk; `kept` says whether later ones keep a graph too."""
     largest, total = max(1, meter.largest // rows), max(1, meter.total // rows)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(min(_GPU_ROWS, max(1, free * _GPU_SHARE // total)))
-    fitting = max(_CPU_ENOUGH // total, min(_CPU_FEW, _CPU_MOST // total))
+    fitting = max(_CPU_ENOUGH // total, min(_CPU_FEW, _CPU_MOST // total)) if kept else _CPU_ROWS
     return max(1, min(_CPU_ROWS, _CPU_LARGEST // largest, fitting))
 
 
 @cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the C library keep what a chunk frees for the next one, up to 64 MB; once in a process.
 
     glibc gives freed blocks back to the system, and each page of the next block then costs a fault: up to

@@ -5,8 +5,11 @@ from saliscope.faithfulness.completeness import (
     Completeness,
     CompletenessProtocol,
     StepDoubling,
+    StepDoublingProtocol,
     completeness,
+    completeness_stream,
     step_doubling,
+    step_doubling_stream,
 )
 from saliscope.faithfulness.confidence import Confidence, ConfidenceProtocol, average_drop
 from saliscope.faithfulness.controls import (
@@ -79,6 +82,7 @@ __all__ = [
     "Stage",
     "Static",
     "StepDoubling",
+    "StepDoublingProtocol",
     "Trial",
     "WindowBlur",
     "Zero",
@@ -86,6 +90,7 @@ __all__ = [
     "average_drop",
     "blurred",
     "completeness",
+    "completeness_stream",
     "control",
     "deletion",
     "infidelity",
@@ -104,6 +109,7 @@ __all__ = [
     "stability",
     "stability_stream",
     "step_doubling",
+    "step_doubling_stream",
     "trial",
     "trial_stream",
 ]

@@ -1,18 +1,23 @@
 """Completeness: whether a map sums to the change of the score; and what the map gains from twice the work."""
 
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from saliscope.core.anytime import CancelToken, Step, drive, steadily
+from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import exact
 from saliscope.core.query import Query
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError
 from saliscope.faithfulness.order import as_values, asked, explained
+from saliscope.faithfulness.protocol import check_count
 from saliscope.faithfulness.replacement import as_replacement
 
 WORK = ("n_steps", "n_samples", "n_masks", "n_iterations")
@@ -60,6 +65,8 @@ class Completeness:
         What was scored.
     notes : tuple of str
         Caveats in words.
+    complete : bool
+        False for what a stream gives before its last step: NaN for the inputs that are still to come.
     """
 
     protocol: CompletenessProtocol
@@ -68,6 +75,28 @@ class Completeness:
     relative: Float[Tensor, " n"]
     target: ResolvedTarget
     notes: tuple[str, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class StepDoublingProtocol:
+    """How often the work is doubled.
+
+    Parameters
+    ----------
+    n_doublings : int
+        Times that the work is doubled; more than one shows whether the changes shrink.
+
+    Raises
+    ------
+    MethodError
+        If it is less than 1.
+    """
+
+    n_doublings: int = 1
+
+    def __post_init__(self) -> None:
+        check_count("n_doublings", self.n_doublings, 1)
 
 
 @dataclass(frozen=True)
@@ -76,24 +105,42 @@ class StepDoubling:
 
     Attributes
     ----------
-    change : Tensor of shape (n,)
-        L2 norm of the change of the values over that of the better values: an estimate of the error before.
+    protocol : StepDoublingProtocol
+        How it was measured.
+    changes : Tensor of shape (n_doublings, n)
+        L2 norm of the change of the values by each doubling, over that of the better values.
     doubled : str
         What was doubled, in words.
     target : ResolvedTarget
         What was explained.
     notes : tuple of str
         Caveats in words.
+    complete : bool
+        False for what a stream gives before its last step.
     """
 
-    change: Float[Tensor, " n"]
+    protocol: StepDoublingProtocol
+    changes: Float[Tensor, "n_doublings n"]
     doubled: str
     target: ResolvedTarget
     notes: tuple[str, ...] = ()
+    complete: bool = True
+
+    @property
+    def change(self) -> Float[Tensor, " n"]:
+        """The first of `changes`: an estimate of the error of the map before."""
+        return self.changes[0]
 
 
 def completeness(
-    model: nn.Module | Borrowed, inputs: Tensor, maps: Any, target: Any = None, *, baseline: Any = None
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    maps: Any,
+    target: Any = None,
+    *,
+    progress: Any = None,
+    cancel: CancelToken | None = None,
+    **options: Any,
 ) -> Completeness:
     """Gap between the sum of a map and the change of the score (Sundararajan et al. 2017, arXiv 1703.01365).
 
@@ -106,8 +153,10 @@ def completeness(
         See `saliscope.faithfulness.order.as_values`.
     target : see `saliscope.Target`
         None: that of the attribution, or else each input's own top class.
-    baseline : Baseline, str, float or Tensor, optional
-        As of `CompletenessProtocol`.
+    progress, cancel
+        See `saliscope.core.anytime.drive`.
+    **options
+        ``protocol`` and ``chunk_size`` as in `completeness_stream`; all else are fields of the protocol.
 
     Returns
     -------
@@ -118,34 +167,87 @@ def completeness(
     MethodError
         If neither the method nor the caller says what the sum should be compared to.
     """
-    protocol = CompletenessProtocol(baseline)
-    query = Query(model, inputs, asked(maps, target), "auto")
-    x = query.pictures("for a sum over pixels")
-    total = as_values(maps, x).flatten(1).sum(1)
+    return drive(completeness_stream(model, inputs, maps, target, **options), progress, cancel)
+
+
+def completeness_stream(
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    maps: Any,
+    target: Any = None,
+    *,
+    protocol: CompletenessProtocol | None = None,
+    chunk_size: ChunkSize = "auto",
+    **options: Any,
+) -> Iterator[Step[Completeness]]:
+    """`completeness` of more and more of the inputs; same parameters.
+
+    Yields
+    ------
+    Step of Completeness
+    """
+    protocol = replace(protocol or CompletenessProtocol(), **options)
+
+    def steps() -> Generator[Step[Completeness], None, None]:
+        query = Query(model, inputs, asked(maps, target), chunk_size)
+        x = query.pictures("for a sum over pixels")
+        total = as_values(maps, x).flatten(1).sum(1)
+        signed = bool(getattr(maps, "signed", True))
+        if protocol.baseline is None:
+            gap = _own_gap(maps)
+            # A layer's units sum to the change, where the picture of them was enlarged.
+            change = exact(getattr(maps, "summands", total)).flatten(1).sum(1) - gap
+            yield Step(partial(_gap, protocol, gap, change, query.target, signed, True), len(x), len(x))
+            return
+        start, change = protocol.baseline.make(query.borrowed, x), torch.full_like(total, torch.nan)
+
+        def score(a: int, b: int) -> Tensor:
+            return query.scores_at(start[a:b], torch.arange(a, b))
+
+        for a, b, found in query.chunked(score, len(x), "forward"):
+            change = change.clone()  # an earlier step may still be looked at
+            change[a:b] = exact(query.score[a:b]) - exact(found)
+            parts = protocol, total - change, change, query.target, signed, b == len(x)
+            yield Step(partial(_gap, *parts), b, len(x))
+
+    return steadily(steps())
+
+
+def _own_gap(maps: Any) -> Float[Tensor, " n"]:
+    delta = getattr(maps, "convergence_delta", None)
+    if not isinstance(delta, Tensor):
+        expected = "the baseline that the map starts from: this method does not name one"
+        raise MethodError("baseline", "None", expected, "For gradient x input it is 'zero'.")
+    return exact(delta)
+
+
+def _gap(
+    protocol: CompletenessProtocol,
+    gap: Tensor,
+    change: Tensor,
+    target: ResolvedTarget,
+    signed: bool,
+    complete: bool,
+) -> Completeness:
     notes = []
-    if protocol.baseline is not None:
-        start = query.scores(protocol.baseline.make(query.borrowed, x))
-        change = exact(query.score) - exact(start)
-        gap = total - change
-    else:
-        delta = getattr(maps, "convergence_delta", None)
-        if not isinstance(delta, Tensor):
-            expected = "the baseline that the map starts from: this method does not name one"
-            raise MethodError("baseline", "None", expected, "For gradient x input it is 'zero'.")
-        gap = exact(delta)
-        # A layer's units sum to the change, where the picture of them was enlarged.
-        change = exact(getattr(maps, "summands", total)).flatten(1).sum(1) - gap
-    if not getattr(maps, "signed", True):
+    if not signed:
         gap = torch.full_like(gap, torch.nan)
         notes.append("Not defined for magnitudes: without their signs they sum to no change of a score.")
     if bool((change == 0).any()):
         notes.append("No relative number where the score at the baseline is that at the input.")
     relative = torch.where(change != 0, gap.abs() / change.abs(), torch.nan)
-    return Completeness(protocol, gap, change, relative, query.target, tuple(notes))
+    return Completeness(protocol, gap, change, relative, target, tuple(notes), complete)
 
 
 def step_doubling(
-    method: Any, model: nn.Module | Borrowed, inputs: Tensor, target: Any = None
+    method: Any,
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    target: Any = None,
+    *,
+    progress: Any = None,
+    cancel: CancelToken | None = None,
+    **options: Any,
 ) -> StepDoubling:
     """Relative change of the map when its method does twice the work.
 
@@ -159,6 +261,10 @@ def step_doubling(
         In model space.
     target : see `saliscope.Target`
         None: each input's own top class.
+    progress, cancel
+        See `saliscope.core.anytime.drive`.
+    **options
+        ``protocol`` as in `step_doubling_stream`; all else are fields of the protocol.
 
     Returns
     -------
@@ -169,22 +275,63 @@ def step_doubling(
     MethodError
         If there is nothing to double.
     """
-    query = Query(model, inputs, target, "auto")
-    x = query.pictures("to explain")
-    refine = getattr(method, "refine", None) if getattr(method, "refinable", False) else None
+    return drive(step_doubling_stream(method, model, inputs, target, **options), progress, cancel)
+
+
+def step_doubling_stream(
+    method: Any,
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    target: Any = None,
+    *,
+    protocol: StepDoublingProtocol | None = None,
+    **options: Any,
+) -> Iterator[Step[StepDoubling]]:
+    """`step_doubling`, doubling by doubling; same parameters.
+
+    Yields
+    ------
+    Step of StepDoubling
+    """
+    protocol = replace(protocol or StepDoublingProtocol(), **options)
+
+    def steps() -> Generator[Step[StepDoubling], None, None]:
+        query = Query(model, inputs, target, "auto")
+        x = query.pictures("to explain")
+        work, refinable = _work(method)
+        doubled = "the work" if work is None else f"{work}={getattr(method, work)}"
+        doubled += ", by .refine" if refinable else ""
+        answer, before = explained(method, model, x, query.target)
+        changes: list[Tensor] = []
+        for k in range(1, protocol.n_doublings + 1):
+            if refinable:
+                answer = method.refine(answer, model)
+                after = as_values(answer, x)
+            else:
+                more: Any = replace(method, **{str(work): 2**k * getattr(method, str(work))})
+                _, after = explained(more, model, x, query.target)
+            norms = after.flatten(1).norm(dim=1)
+            changes.append(torch.where(norms > 0, (after - before).flatten(1).norm(dim=1) / norms, torch.nan))
+            before = after
+            result = partial(_doubled, protocol, tuple(changes), doubled, query.target)
+            yield Step(result, k, protocol.n_doublings)
+
+    return steadily(steps())
+
+
+def _work(method: Any) -> tuple[str | None, bool]:
+    """The parameter that says how much work a method does, and whether it refines its answers."""
     work = next((name for name in WORK if isinstance(getattr(method, name, None), int)), None)
-    if refine is None and (work is None or not is_dataclass(method)):
+    refinable = callable(getattr(method, "refine", None)) and bool(getattr(method, "refinable", False))
+    if not refinable and (work is None or not is_dataclass(method)):
         expected = f"one with .refine, or with one of {', '.join(WORK)}"
         raise MethodError("method", f"{method!r}"[:80], expected, "A method without steps has no such error.")
-    answer, before = explained(method, model, x, query.target)
-    if refine is not None:
-        doubled = "the work, by .refine" if work is None else f"{work}={getattr(method, work)}, by .refine"
-        after = as_values(refine(answer, model), x)
-    else:
-        doubled = f"{work}={getattr(method, str(work))}"
-        better = replace(method, **{str(work): 2 * getattr(method, str(work))})  # type: ignore[type-var]
-        _, after = explained(better, model, x, query.target)
-    norms = after.flatten(1).norm(dim=1)
-    change = torch.where(norms > 0, (after - before).flatten(1).norm(dim=1) / norms, torch.nan)
-    notes = ("Not defined for a map that is zero throughout.",) if bool((norms == 0).any()) else ()
-    return StepDoubling(change, doubled, query.target, notes)
+    return work, refinable
+
+
+def _doubled(
+    protocol: StepDoublingProtocol, changes: tuple[Tensor, ...], doubled: str, target: ResolvedTarget
+) -> StepDoubling:
+    found, complete = torch.stack(changes), len(changes) == protocol.n_doublings
+    notes = ("Not defined for a map that is zero throughout.",) if bool(found.isnan().any()) else ()
+    return StepDoubling(protocol, found, doubled, target, notes, complete)

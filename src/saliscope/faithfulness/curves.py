@@ -257,17 +257,18 @@ class _Run:
 
     def steps(self) -> Iterator[Step[Trial]]:
         total, function = len(self.rows), self.query.target.function
-        for _, stop, _ in self.query.chunked(self._score, total, "forward" if function else "gradient"):
+        for _, stop, _ in self.query.chunked(self._score, total, "forward" if function else "scores"):
             yield Step(partial(self._trial, stop), stop, total)
 
     def _score(self, start: int, stop: int) -> None:
-        query, rows = self.query, torch.as_tensor(self.rows[start:stop])
-        pictures = query.inputs.new_empty(len(rows), *query.inputs.shape[1:]).to(memory_format=self.layout)
-        parts = [(p, (rows[:, 1] == p).nonzero()[:, 0]) for p in set(rows[:, 1].tolist())]
-        for p, own in parts:
-            r, i, k = rows[own, 2:].T
-            gone = self.orders[p].places(r, i) < self.points[p][k].to(pictures.device)[:, None, None]
-            pictures[own] = self.fill[p](i, gone if self.protocols[p].kind == "deletion" else ~gone)
+        query, rows = self.query, self.rows[start:stop]
+        rows = torch.as_tensor(rows[np.argsort(rows[:, 1], kind="stable")])
+        made = {}  # by protocol, whose rows stand side by side
+        for p in rows[:, 1].unique().tolist():
+            r, i, k = rows[rows[:, 1] == p, 2:].T
+            gone = self.orders[p].places(r, i) < self.points[p][k].to(query.inputs.device)[:, None, None]
+            made[p] = self.fill[p](i, gone if self.protocols[p].kind == "deletion" else ~gone)
+        pictures = torch.cat(list(made.values())).contiguous(memory_format=self.layout)
         try:
             score, top = query.scores_and_top(pictures, rows[:, 3])
         except (
@@ -278,7 +279,8 @@ class _Run:
             self.layout = torch.contiguous_format
             return self._score(start, stop)
         score = exact(score)
-        for p, own in parts:
+        for p in made:
+            own = rows[:, 1] == p
             r, i, k = rows[own, 2:].T
             end = (k == 0) | (k == len(self.points[p]) - 1)
             for kept, found in ((self.scores[p], score[own]), (self.top[p], top[own])):

@@ -128,7 +128,7 @@ def _as_good(kind: str, blurred: float, own: float) -> bool:
 
 
 def _when_randomised(alike: float) -> str:
-    figures = f"(mean rank correlation {alike:.2f})"
+    figures = f"(mean rank correlation {alike:.2f})".replace("-", "−")
     if alike >= ALIKE:
         return (
             f"It stays much the same when the network forgets {figures}: it shows the picture more than "

@@ -1,0 +1,252 @@
+"""An audit: methods on trial for a model and a sample of pictures, as numbers, sentences and one file."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from saliscope.audit.cards import Measure
+from saliscope.audit.measures import Measures, measure_stream
+from saliscope.audit.report_html import check_writable
+from saliscope.audit.report_inputs import Sample, methods_of, sampled
+from saliscope.audit.report_result import AuditReport, Case
+from saliscope.core.anytime import Cancelled, CancelToken, Step, closed
+from saliscope.core.batching import ChunkSize
+from saliscope.core.borrow import Borrowed
+from saliscope.records.record import machine, versions
+
+MEASURED = (
+    "deletion",
+    "insertion",
+    "road",
+    "infidelity",
+    "randomisation",
+    "sensitivity",
+    "pointing",
+    "mass",
+    "mark_share",
+    "seconds",
+)
+"""What a report measures where nobody says: of measures that tell much the same, one."""
+
+_PACE = 0.2
+"""Seconds between two lines of progress."""
+
+
+def report(
+    model: nn.Module | Borrowed,
+    images: Any,
+    labels: Any = None,
+    *,
+    progress: bool | Callable[[Step[AuditReport]], None] = True,
+    cancel: CancelToken | None = None,
+    out: str | Path | None = None,
+    **options: Any,
+) -> AuditReport:
+    """Put attribution methods on trial: which one to trust for this model and these pictures, and why.
+
+    Parameters
+    ----------
+    model : nn.Module or Borrowed
+        ``sp.borrow(model, transform=..., labels=...)`` says how it is fed and what its classes are called.
+    images : picture, batch or list of pictures
+        As `SaliencyExplorer` takes them: PIL images, files, arrays, tensors in model space.
+    labels : sequence of int or str, optional
+        True class of each picture, by index or name: that is what is explained. None: the model's own top
+        class.
+    progress : bool or callable
+        True: a line that tells how far it is. A function is called with every `Step`.
+    cancel : CancelToken, optional
+        Stops between two steps with `Cancelled`, which carries the report so far.
+    out : str or Path, optional
+        File that the report is written to as HTML; also where it is stopped.
+    **options
+        As of `report_stream`.
+
+    Returns
+    -------
+    AuditReport
+        After an interrupt from the keyboard, what was measured until then; it says so.
+
+    Raises
+    ------
+    InputError
+        If there is no picture, or labels or masks are not one for each.
+    TargetError
+        If the model has no such class.
+    MethodError
+        If a method or a measure is not known.
+
+    Examples
+    --------
+    >>> scenes = sp.demo.scenes(8, seed=0)
+    >>> quick = {"methods": ["saliency", "grad_cam"], "measures": ["deletion", "insertion"]}
+    >>> found = sp.audit.report(sp.demo.cnn(), scenes.images, scenes.labels, progress=False, **quick)
+    >>> print(found)  # the answer, and the means as a table
+    >>> found.save("report.html")
+    """
+    if out is not None:  # what was computed for minutes must not be lost at its end
+        check_writable(out)
+    tell = _Line() if progress is True else progress or (lambda step: None)
+    last: AuditReport | None = None
+    step: Step[AuditReport] | None = None
+    try:
+        with closed(report_stream(model, images, labels, **options)) as stream:
+            for step in stream:
+                tell(step)
+                if cancel is not None and cancel.cancelled and not step.complete:
+                    raise Cancelled(step.result)
+    except KeyboardInterrupt:
+        if step is None:
+            raise
+    finally:
+        if isinstance(tell, _Line):
+            tell.end()
+        if step is not None:
+            last = step.result
+            if out is not None:
+                last.to_html(out)
+    assert last is not None
+    return last
+
+
+def report_stream(
+    model: nn.Module | Borrowed,
+    images: Any,
+    labels: Any = None,
+    *,
+    methods: Any = None,
+    masks: Any = None,
+    marks: Any = None,
+    measures: Sequence[str | Measure] = MEASURED,
+    layer: str | None = None,
+    n_images: int = 16,
+    random_orders: int = 20,
+    seed: int = 0,
+    chunk_size: ChunkSize = "auto",
+    transform: Any = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Iterator[Step[AuditReport]]:
+    """Measure method by method; every step's result is a report of what is known.
+
+    Parameters
+    ----------
+    model, images, labels
+        See `report`.
+    methods : list or dict, optional
+        Keys ("grad_cam"), method objects, or functions of model, inputs and target that give maps; a dict
+        gives them names. None: one or two of each family that is quick, if they suit the model.
+    masks, marks : arrays of shape (n, height, width), optional
+        Which pixels the object has, and which a watermark or another shortcut has: of each picture, in the
+        size that the model is fed.
+    measures : sequence of str or Measure
+        See `saliscope.audit.MEASURES`; those that need a mask are left out where there is none.
+    layer : str, optional
+        What class activation maps read. None: the last layer that can be read.
+    n_images : int
+        Of more pictures, so many are drawn.
+    random_orders : int
+        Of each picture, for the ratios of deletion and insertion.
+    seed : int
+        Draws the pictures, and all else that is random.
+    chunk_size : int or "auto"
+        Pictures at once; the result does not depend on it.
+    transform, mean, std
+        See `saliscope.borrow`.
+
+    Yields
+    ------
+    Step of AuditReport
+    """
+    start = time.perf_counter()
+    sample = sampled(
+        model,
+        images,
+        labels,
+        masks=masks,
+        marks=marks,
+        n_images=n_images,
+        seed=seed,
+        transform=transform,
+        mean=mean,
+        std=std,
+    )
+    chosen = methods_of(methods, sample, layer)
+    stream = measure_stream(
+        sample.borrowed,
+        sample.inputs,
+        chosen.methods,
+        sample.target,
+        masks=sample.masks,
+        marks=sample.marks,
+        measures=measures,
+        random_orders=random_orders,
+        seed=seed,
+        chunk_size=chunk_size,
+    )
+    make = _Maker(sample, chosen.skipped, seed)
+    with closed(stream) as steps:
+        for step in steps:
+            yield make.step(step, time.perf_counter() - start)
+
+
+class _Maker:
+    """Makes a report of what was measured; it holds no model."""
+
+    def __init__(self, sample: Sample, skipped: dict[str, str], seed: int) -> None:
+        borrowed = sample.borrowed
+        names = [borrowed.label(i) for i in sample.predicted.tolist()]
+        numbers = (sample.probability.tolist(), sample.score.tolist())
+        rows = zip(sample.picks, sample.target.labels, names, *numbers, strict=True)
+        self.cases = tuple(
+            Case(number, target, predicted, probability, score, target if sample.truth else None)
+            for number, target, predicted, probability, score in rows
+        )
+        self.pictures, self.given, self.notes = sample.pictures, sample.given, sample.notes
+        self.model = type(borrowed.module).__name__
+        self.versions = {**versions(), "on": str(machine(borrowed.place(sample.inputs[:1]))["device"])}
+        self.skipped, self.seed = skipped, seed
+
+    def step(self, step: Step[Measures], seconds: float) -> Step[AuditReport]:
+        def made() -> AuditReport:
+            found = step.result
+            return AuditReport(
+                measures=replace(found, skipped={**self.skipped, **found.skipped}),
+                pictures=self.pictures,
+                cases=self.cases,
+                given=self.given,
+                model=self.model,
+                seed=self.seed,
+                versions=self.versions,
+                notes=self.notes,
+                seconds=seconds,
+            )
+
+        return Step(made, step.done, step.total)
+
+
+class _Line:
+    """Progress in one line, which is written over again."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.told = 0.0
+
+    def __call__(self, step: Step[AuditReport]) -> None:
+        now = time.perf_counter()
+        if now - self.told < _PACE and not step.complete:
+            return
+        self.told = now
+        rows = step.result.measures.rows
+        at = f" ({rows[-1].name})" if rows and not step.complete else ""
+        words = f"audit: {100 * step.done / step.total:.0f} %{at}, {now - self.start:.0f} s"
+        print(f"\r{words:<72}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self.told:
+            print(file=sys.stderr)
