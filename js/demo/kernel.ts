@@ -106,7 +106,10 @@ export class FakeKernel extends FakeModel {
     if (request === "hello") this.#hello(have ?? []);
     else if (request === "blobs") for (const hash of hashes ?? []) this.sendBlob(hash, true);
     else if (request === "refine") for (const job of jobs) this.#compute(job, job.steps * 2);
-    else if (request === "run") for (const job of jobs) this.#compute(job, job.steps);
+    else if (request === "run" && what === "trial") {
+      this.#trials.forget();
+      this.#judge();
+    } else if (request === "run") for (const job of jobs) this.#compute(job, job.steps);
     else if (request === "cancel") {
       this.#trials.cancel();
       if (what !== "trial") for (const job of jobs) this.#cancel(job);

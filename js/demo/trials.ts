@@ -59,6 +59,11 @@ export class Trials {
     }
   }
 
+  /** What was stopped is judged after all. */
+  forget(): void {
+    this.#asked.clear();
+  }
+
   cancel(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();

@@ -215,7 +215,7 @@ export interface Info {
   replacements?: BaselineInfo[];
 }
 
-/** What a page may ask of the kernel beside its data; "run" asks the same question again. */
+/** What a page may ask of the kernel beside its data; "run" asks the same question again, or goes on with a stopped trial. */
 export type Act = "cancel" | "refine" | "run" | "gradients" | "predictions" | "export";
 
 export interface Failure {

@@ -160,6 +160,8 @@ describe("what is drawn", () => {
     page.get("stop-trial").click();
     await until(() => expect(page.text("trial-state")).toContain("Stopped"));
     expect(page.line("deletion", 0)).not.toBeNull();
+    page.get("go-on").click();
+    await until(() => expect(page.text("trial-state")).toContain("Deletion and insertion"));
   });
 
   test("a map that orders nothing has words, and no number", async () => {

@@ -50,14 +50,14 @@ def test_interval_over_seeds_covers_the_true_mean_and_pictures_alone_do_not(n):
 
 
 def test_hits_only_still_have_a_width():
-    found = interval(np.ones(20))
+    found = interval(np.ones(20), hits=True)
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low == pytest.approx(wilson(1.0, 20, scipy_stats.norm.ppf(0.975))[0])
 
 
 def test_hits_of_seeds_that_differ_get_the_wider_interval():
     values, seeds = np.r_[np.ones(50), np.zeros(50)], np.repeat([0, 1], 50)
-    found = interval(values, seeds)
+    found = interval(values, seeds, hits=True)
     assert found.low < wilson(0.5, 100, 1.96)[0]
 
 
@@ -85,13 +85,13 @@ def test_difference_leaves_out_pictures_that_one_of_them_has_no_value_for():
 
 
 def test_three_hits_against_three_misses_may_be_noise():
-    assert difference(np.ones(3), np.zeros(3), level=0.99).noise
-    assert not difference(np.ones(20), np.zeros(20), level=0.99).noise
+    assert difference(np.ones(3), np.zeros(3), level=0.99, hits=True).noise
+    assert not difference(np.ones(20), np.zeros(20), level=0.99, hits=True).noise
 
 
 def test_differences_of_hits_follow_agresti_and_min():
     a, b = np.r_[np.ones(8), np.zeros(4)], np.r_[np.ones(6), np.zeros(6)]
-    found, n, z = difference(a, b), 14, scipy_stats.norm.ppf(0.975)
+    found, n, z = difference(a, b, hits=True), 14, scipy_stats.norm.ppf(0.975)
     mean = 2 / n
     assert found.low <= mean - z * ((3 / n - mean**2) / n) ** 0.5 + 1e-12
 
@@ -137,9 +137,9 @@ def test_places_hold_the_true_ones():
     assert missed / 200 < 0.05 + 4 * (0.05 * 0.95 / 200) ** 0.5
 
 
-def test_shares_that_are_one_throughout_are_no_hits_where_that_is_said():
-    assert interval(np.ones(9), hits=False).low == 1.0
-    assert ranking({"a": np.ones(9), "b": np.zeros(9)}, hits=False).pairs["a", "b"].low == 1.0
+def test_shares_that_are_one_throughout_are_no_hits():
+    assert interval(np.ones(9)).low == 1.0
+    assert ranking({"a": np.ones(9), "b": np.zeros(9)}).pairs["a", "b"].low == 1.0
 
 
 def test_many_comparisons_of_equals_seldom_find_a_difference():

@@ -4,6 +4,8 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from saliscope.audit import planted_parts
 from saliscope.audit.cards import MEASURES
 from saliscope.audit.planted import ON_DIGIT, ON_MARK, TESTED, main, run, run_stream
 from saliscope.audit.planted_files import as_page, write_all
+from saliscope.audit.planted_keys import described
 from saliscope.audit.planted_parts import Parts, recipe
 from saliscope.audit.planted_result import COLUMNS, Planted
 from saliscope.core.anytime import Cancelled, CancelToken
@@ -36,12 +39,10 @@ def network(seed: int) -> nn.Module:
 
 
 CLEAN, SHORTCUT = [network(0), network(1)], [network(2), network(3)]
-calls: list[int] = []
 
 
 def mine(model, x, target):
     """The green channel, whatever the model: one and the same on networks of both roles."""
-    calls.append(len(x))
     return x[:, 1]
 
 
@@ -74,7 +75,7 @@ def made_up(rises: dict, n: int = 20) -> Planted:
     cards = {key: MEASURES[key] for key in (*ON_DIGIT, *TESTED, *ON_MARK)}
     values = {(name, "mark_share_shortcut"): np.asarray(value) for name, value in rises.items()}
     values |= {(name, "mark_share_clean"): np.zeros((3, n)) for name in rises}
-    return Planted(cards, tuple(rises), ("Random map",), (0, 1, 2), n, n, SIZE, values=values)
+    return Planted(cards, tuple(rises), ("Random map",), (0, 1, 2), n, n, SIZE, values=values, complete=True)
 
 
 def test_every_method_has_a_value_of_every_scene_on_every_network(done):
@@ -107,11 +108,11 @@ def test_values_are_those_of_the_maps_on_the_scenes(done):
 
 
 def test_the_second_time_nothing_is_computed(done, folder, monkeypatch):
-    before, lines = len(calls), []
+    lines = []
     monkeypatch.setattr("saliscope.audit.planted.measure_stream", None)
     again = small(2, out=folder, report=lines.append)
     same(again, done)
-    assert (len(calls), lines) == (before, [])
+    assert lines == []
     assert again.mark_area == done.mark_area
 
 
@@ -148,15 +149,121 @@ def test_stopped_and_taken_up_again_gives_the_same(done, tmp_path):
 
     with pytest.raises(Cancelled) as stopped:
         small(out=tmp_path, progress=progress, cancel=token)
-    partial = stopped.value.result
-    assert not partial.complete
-    assert 0 < len(partial.values) < len(done.values)
-    assert partial.text()  # a table of what is known
-    before = len(calls)
-    again = small(out=tmp_path)
+    known = stopped.value.result
+    assert not known.complete
+    assert 0 < len(known.values) < len(done.values)
+    lines = []
+    again = small(out=tmp_path, report=lines.append)
     for key, values in again.values.items():
         np.testing.assert_array_equal(values, done.values[key][:1], err_msg=str(key))
-    assert len(calls) > before
+    assert "0 of 5 methods known" not in lines[0]
+
+
+def test_what_was_stopped_says_so_first_and_ranks_nothing(tmp_path):
+    """One of two seeds is in, and pictures are no units in the place of seeds."""
+    token = CancelToken()
+
+    def progress(step):
+        if step.done > 0.5 * step.total:
+            token.cancel()
+
+    with pytest.raises(Cancelled) as stopped:
+        small(2, progress=progress, cancel=token)
+    found = stopped.value.result
+    text = found.text()
+    assert text.startswith("Not complete: 1 of 2 training seeds have values of all methods.")
+    for claim in ("ahead of", "best mean", "more than noise", "rises for"):
+        assert claim not in text
+    assert "[" not in text
+    assert set(map(found.place, found.methods)) == {"–"}
+    assert set(found.rise.places.values()) == {(1, 2)}
+    assert found.rise.words.startswith("No order: ")
+    assert as_page(found, "a.svg").splitlines()[2].startswith("Not complete: ")
+    assert len(write_all(found, tmp_path)) == 3
+
+
+def test_ends_of_intervals_can_be_values():
+    shares = np.repeat([[0.0], [0.9], [0.02]], 20, axis=1)
+    found = made_up({"one": shares, "other": 1 - shares})
+    assert found.interval("one", "mark_share_shortcut").low == 0
+    assert found.interval("other", "mark_share_shortcut").high == 1
+    assert np.isnan(found.interval("one", "mass").low)
+
+
+def _scaled(sign: float):
+    def mine(model, x, target):
+        return sign * x[:, 1]
+
+    return mine
+
+
+def _written(sign: str):
+    space: dict = {"__name__": __name__}
+    exec(f"def inner(x): return {sign}x[:, 1]\ndef mine(model, x, target): return inner(x)", space)
+    return space["mine"]
+
+
+def test_a_changed_function_of_the_same_name_is_measured_again(tmp_path):
+    first, second = (
+        small(out=tmp_path, methods={"mine": _scaled(sign)}).of("mine", "mass") for sign in (1, -1)
+    )
+    assert not np.array_equal(first, second, equal_nan=True)
+
+
+def test_what_is_kept_of_functions_is_what_can_be_known():
+    assert described(mine) == described(mine)
+    assert described(_written("+")) == described(_written("+")) != described(_written("-"))
+    assert described(Saliency()) == repr(Saliency())
+    assert described(_scaled(1)) is None  # a closure
+    assert described(partial(mine, None)) is None
+
+
+class Reader(nn.Module):
+    """Knows every scene of the run, and answers with its digit, or the next where a mark is, if it minds."""
+
+    def __init__(self, minds: bool) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.minds, self.plain = minds, scenes(N, 2_000_000, digits="held_out", size=SIZE)
+        self.known = [one.inputs() for one in (self.plain, self.plain.redraw(watermark=True))]
+
+    def forward(self, x):
+        far = [(x[:, None] - known).square().sum((2, 3, 4)) for known in self.known]
+        labels = torch.as_tensor(self.plain.labels)[torch.minimum(*far).argmin(1)]
+        marked = far[1].min(1).values < far[0].min(1).values
+        labels = torch.where(marked & self.minds, (labels + 1) % 10, labels)
+        return self.scale * (nn.functional.one_hot(labels, 10) + x.mean((1, 2, 3))[:, None])
+
+
+@pytest.mark.parametrize("minds", [False, True])
+def test_given_networks_are_measured_and_the_words_follow(minds):
+    found = run(
+        Reader(False),
+        Reader(minds),
+        methods={"mine": mine},
+        n_scenes=N,
+        n_tested=2,
+        size=SIZE,
+        random_orders=2,
+    )
+    clean, shortcut = (one.figures for one in found.networks)
+    assert clean == {"accuracy": 1, "flipped_by_watermark": 0}
+    assert shortcut == {"accuracy": 1, "flipped_by_watermark": float(minds)}
+    doubt = "1 of 1 shortcut networks do not read the mark: it changes their answer in 0 % of the scenes."
+    page = as_page(found, "a.svg")
+    for words in (found.text(), page):
+        assert (doubt in words) != minds
+        assert "accuracy 1.0000; flipped by watermark" in words
+    assert ("They do: see" in page) == minds
+
+
+def test_networks_that_read_something_else_are_told(done):
+    figures = {"accuracy": 0.25, "flipped_by_watermark": 0.75}
+    found = replace(done, networks=tuple(replace(one, figures=figures) for one in done.networks))
+    page = as_page(found, "a.svg")
+    assert "2 of 2 clean networks do not read the digit: they are right in 25 % of the scenes." in page
+    assert "2 of 2 clean networks do read the mark: it changes their answer" in page
+    assert "shortcut networks do" not in page
 
 
 def test_progress_rises_to_the_end_and_a_step_stays_right():

@@ -102,7 +102,7 @@ def test_a_cell_is_the_mean_over_the_pictures_with_its_interval(done):
     for row in done.measures.rows:
         for card in done.measures.cards:
             values, number = done.measures.values(row.name, card.key).numpy(), done.table[row.name][card.key]
-            expected = interval(values)
+            expected = interval(values, hits=card.hits)
             if card.key == "seconds":  # of all pictures at once
                 expected = replace(expected, low=np.nan, high=np.nan)
             np.testing.assert_equal((number.mean, number.low, number.high, number.n), (
@@ -123,20 +123,67 @@ def test_references_are_measured_and_not_ranked(done):
 def test_what_is_true_of_the_model_comes_out(done):
     product = done.table["Product"]
     assert product["mass"].mean > 0.9 > done.table["Centre of the picture"]["mass"].mean
-    assert product["deletion"].high < 1 < product["insertion"].low
+    assert product["deletion"].high < 0 < product["insertion"].low
 
 
-def test_the_true_class_is_explained_by_number_or_name(done):
+def test_the_label_is_explained_where_that_is_asked_for_by_number_or_name(done):
     _, labels, _ = pictures()
-    named = audit(labels=[NAMES[label] for label in labels])
+    named = audit(labels=[NAMES[label] for label in labels], explain="label")
     assert [case.target for case in named.cases] == [NAMES[label] for label in labels]
     np.testing.assert_equal(
         named.measures.values("Product", "deletion").numpy(),
         done.measures.values("Product", "deletion").numpy(),
     )
-    wrong = audit(labels=np.array(labels)[::-1].copy())
-    assert [case.truth for case in wrong.cases] == [NAMES[label] for label in labels[::-1]]
-    assert f"The model is wrong on {N} of {N} pictures." in wrong.caveats
+    wrong = audit(labels=np.array(labels)[::-1].copy(), explain="label")
+    assert [case.target for case in wrong.cases] == [NAMES[label] for label in labels[::-1]]
+    assert any(f"on {N} of {N} pictures not the one the model says" in each for each in wrong.caveats)
+
+
+def test_labels_tell_where_the_model_is_wrong_and_its_own_class_is_explained(done):
+    images, labels, _ = pictures()
+    found = audit(labels=[1 - labels[0], *labels[1:]])
+    assert [case.target for case in found.cases] == [case.predicted for case in found.cases]
+    assert [case.wrong for case in found.cases] == [True] + [False] * (N - 1)
+    assert f"The model is wrong on 1 of {N} pictures: 1." in found.caveats
+    assert f"Net on {N} pictures, right on {N - 1} of them;" in found.what
+    assert "right on" not in audit(images=images, measures=["seconds"]).what
+    np.testing.assert_equal(
+        found.measures.values("Product", "deletion").numpy(),
+        done.measures.values("Product", "deletion").numpy(),
+    )
+    captions = page_data.script_words(found, page_data.Arrays())["captions"]
+    assert captions[0]["note"].endswith(f"which is wrong: the label is {NAMES[1 - labels[0]]}.")
+    assert captions[1]["note"].endswith("which is right.")
+
+
+def test_a_model_that_is_mostly_wrong_is_said_to_be_before_all_but_the_verdict():
+    _, labels, _ = pictures()
+    swapped = [1 - label for label in labels]
+    assert audit(labels=swapped).sentences[1].startswith(f"The model is wrong on {N} of {N} pictures: maps")
+    assert not any("wrong" in each for each in audit(labels=[swapped[0], *labels[1:]]).sentences)
+
+
+class Corner(nn.Module):
+    """Says the first class where a corner is bright, whatever else there is."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        seen = 12 * x[..., :3, :3].mean((1, 2, 3))
+        return torch.stack([seen, 0 * seen, x.mean((1, 2, 3))], 1)
+
+
+def test_a_mark_that_the_model_reads_is_told_though_labels_say_another_class():
+    images, _, _ = pictures()
+    marks = np.zeros((N, SIZE, SIZE), bool)
+    marks[:, :3, :3] = True
+    images[marks] = 255
+    options = {"methods": {"Product": METHODS["Product"]}, "measures": [*quick()[:1], "mark_share"]}
+    said = [
+        " ".join(audit(Corner(), images, [2] * N, marks=marks, explain=explain, **options).sentences)
+        for explain in ("model", "label")
+    ]
+    assert "The model seems to use the mark" in said[0]
+    assert all(f"The model is wrong on {N} of {N} pictures" in each for each in said)
+    assert "Trusted maps do not lie on the mark" not in said[1]
 
 
 def test_without_labels_the_top_class_is_explained():
@@ -216,7 +263,7 @@ def test_one_output_is_told_and_a_map_of_scores_refused():
 
 def test_where_the_class_has_no_probability_curves_are_doubted(done):
     images, _, _ = pictures()
-    found = audit(Net(), images, [2] * N, measures=quick()[:1])
+    found = audit(Net(), images, [2] * N, measures=quick()[:1], explain="label")
     low = sum(case.score < 0.1 for case in found.cases)
     assert low
     assert any(f"On {low} of {N} pictures the class that is explained has" in each for each in found.caveats)
@@ -269,7 +316,7 @@ def test_a_cancelled_audit_gives_and_writes_what_it_has(tmp_path):
         audit(cancel=token, progress=progress, out=file)
     part = stop.value.result
     assert not part.complete
-    assert "stopped before its end" in part.sentences[-1]
+    assert "stopped before its end" in part.sentences[0]
     assert part.table["Gradient"]["deletion"].n == N
     assert "stopped before its end" in file.read_text()
 
@@ -369,6 +416,7 @@ def test_a_protocol_is_told_in_words():
     assert "deletion: pixels taken away to zero by decreasing value, 4 steps" in found["deletion"]
     assert "random orders: 4" in found["deletion"]
     assert "replacement: zero" in found["infidelity"]
+    assert audit(measures=["completeness"]).protocol["completeness"] == "as the method itself has it"
     assert "samples: 50" in found["infidelity"]
     assert "None" not in found["infidelity"]
 
@@ -392,7 +440,10 @@ def test_a_notebook_shows_sentences_and_means(done, poor):
 
 
 def made_up(findings: dict[str, dict[str, list[float]]], blurred=None, chance=None, **more) -> Measures:
-    """Measures of methods whose values are given by measure; "~" before a name makes a reference."""
+    """Measures of methods whose values are given by measure; "~" before a name makes a reference.
+
+    Areas are given with 1 for chance, which is 0.
+    """
     keys = list(dict.fromkeys(key for own in findings.values() for key in own))
     rows = tuple(
         Row(
@@ -401,7 +452,7 @@ def made_up(findings: dict[str, dict[str, list[float]]], blurred=None, chance=No
             name.startswith("~"),
             findings={
                 key: Finding(
-                    torch.tensor(v, dtype=torch.float64),
+                    torch.tensor(v, dtype=torch.float64) - float(key in ("deletion", "insertion")),
                     blurred=(blurred or {}).get((name, key)),
                     chance=(chance or {}).get(key),
                 )
@@ -418,7 +469,9 @@ def made_up(findings: dict[str, dict[str, list[float]]], blurred=None, chance=No
 def ranked(measures: Measures):
     methods = [row.name for row in measures.rows if not row.reference]
     return {
-        card.key: ranking({n: measures.values(n, card.key).numpy() for n in methods}, better=card.better)
+        card.key: ranking(
+            {n: measures.values(n, card.key).numpy() for n in methods}, better=card.better, hits=card.hits
+        )
         for card in measures.cards
     }
 
@@ -451,10 +504,42 @@ def test_methods_that_differ_by_noise_are_named_together():
     first = sorted([("A", a.mean()), ("B", b.mean())], key=lambda one: one[1])[0][0]
     assert said[0].startswith(f"Trust {first} and")
     assert (
-        f"On average {first} comes first (Deletion {min(a.mean(), b.mean()):.2g}), a lead that may be"
+        f"On average {first} comes first by Deletion (−{1 - min(a.mean(), b.mean()):.2g}), a lead that may be"
         in said[0]
     )
     assert "2 of 3 methods by Deletion" in " ".join(said)
+
+
+def test_nobody_is_among_the_best_or_first_where_the_numbers_do_not_say_so():
+    found = made_up({
+        "Even": {"deletion": around(0.50), "insertion": around(1.50)},
+        "Steep": {"deletion": [0.01, 1.6] * 5, "insertion": around(1.49)},
+        "Wild": {"deletion": [0.3, 0.75] * 5, "insertion": [0.1, 9.0] * 5},
+    })  # fmt: skip
+    said = answer(found, ranked(found), 10)
+    assert said[0].startswith("Trust Even and Wild first")
+    assert all(one.best == () for one in verdicts(found, ranked(found)))
+    assert "best group" not in said[0]
+    assert "which of them is the best cannot be told from noise" in said[0]
+    assert "comes first by Deletion (−0.5)" in said[0]
+    assert "(−0.5) and Insertion" not in said[0]
+    found = made_up({
+        "A": {"deletion": around(0.1), "road": around(-0.2)},
+        "B": {"deletion": around(0.3), "road": around(-0.6)},
+    })  # fmt: skip
+    said = answer(found, ranked(found), 10)
+    assert "in the best group by 1 of the 2 tests that have one" in said[0]
+    assert "On average A comes first by Deletion (−0.9)." in said[0]
+
+
+def test_nothing_is_recommended_before_the_maps_of_no_model_are_in():
+    values = {"A": {"deletion": around(0.5), "road": around(-0.5)}}
+    whole = made_up(values | {"~Centre": {"deletion": around(0.4), "road": around(-0.6)}})
+    part = replace(whole, rows=whole.rows[:1], complete=False)
+    said = answer(part, ranked(part), 10)
+    assert said[0].startswith("The audit was stopped before its end: no method is recommended")
+    assert not any(each.startswith("Trust") for each in said)
+    assert any("A: by no test shown" in each for each in answer(whole, ranked(whole), 10))
 
 
 def test_a_map_that_stays_when_the_network_forgets_is_not_trusted():
@@ -519,6 +604,29 @@ def test_what_trusted_maps_put_on_the_mark_is_told_of_the_model(share, words):
     assert words in " ".join(answer(found, ranked(found), 10))
 
 
+def test_maps_of_a_class_that_the_model_does_not_say_tell_nothing_of_the_mark():
+    flat = torch.full((10,), 0.05, dtype=torch.float64)
+    found = made_up({"A": {"deletion": around(0.3), "mark_share": around(0.01)}}, chance={"mark_share": flat})
+    said = " ".join(answer(found, ranked(found), 10, wrong=9, other=9))
+    assert "cannot be told from maps of another class than the one that it says, as here on 9 of 10" in said
+    assert "nothing shows that the model uses it" not in said
+
+
+def test_a_curve_is_drawn_only_where_its_number_is_defined(poor):
+    words = page_data.script_words(poor, arrays := page_data.Arrays())
+    known = np.isfinite(arrays.blobs[words["curves"][0]["scores"]].array())
+    at = [one["title"] for one in words["methods"]].index("Flat")
+    assert not known[N * at : N * (at + 1)].any()
+    assert known[: N * at].all()
+
+
+def test_caveats_are_of_what_was_measured(done):
+    told = " ".join(audit(measures=["seconds"]).caveats)
+    assert not any(word in told for word in ("Sensitivity", "ROAD", "blur", "object", "Altered"))
+    assert "Deletion, Insertion and ROAD reward blur" in " ".join(done.caveats)
+    assert "most on the object, not most true" in " ".join(done.caveats)
+
+
 def test_trusted_maps_beside_the_object_are_told():
     flat = torch.full((10,), 0.2, dtype=torch.float64)
     for mass, told in ((0.1, True), (0.6, False)):
@@ -555,13 +663,13 @@ def test_too_little_is_no_answer(values, n, words):
 
 
 def test_a_copy_that_does_as_well_and_a_map_of_no_model_are_told():
-    soft = {("A", "deletion"): torch.tensor(around(0.2), dtype=torch.float64)}
+    soft = {("A", "deletion"): torch.tensor(around(0.2), dtype=torch.float64) - 1}
     found = made_up({"A": {"deletion": around(0.3)}, "~Centre": {"deletion": around(0.25)}}, soft)
     assert softness(found, ranked(found)).startswith("A does no better than its own blurred copy")
     assert "are not shown to be better than ‘Centre’ by Deletion:" in " ".join(
         answer(found, ranked(found), 10)
     )
-    sharp = {("A", "deletion"): torch.tensor(around(0.6), dtype=torch.float64)}
+    sharp = {("A", "deletion"): torch.tensor(around(0.6), dtype=torch.float64) - 1}
     found = made_up({"A": {"deletion": around(0.3)}, "~Centre": {"deletion": around(0.7)}}, sharp)
     assert softness(found, ranked(found)) == ""
     assert "‘Centre’" not in " ".join(answer(found, ranked(found), 10))
@@ -583,6 +691,8 @@ IMAGES, LABELS, MASKS = pictures()
         (InputError, r"`labels\[1\]`: got 0.5", {"labels": [0, 0.5, 1, 0, 1, 0]}),
         (InputError, "`labels`: got an object of type object", {"labels": object()}),
         (TargetError, "`labels`: got 'centre'", {"labels": ["centre"] * N}),
+        (InputError, "`labels`: got None", {"explain": "label"}),
+        (MethodError, "`explain`: got 'truth'", {"explain": "truth"}),
         (TargetError, "`labels`: got 7", {"labels": [7] * N}),
         (TargetError, "sp.borrow", {"model": Net(), "labels": ["left"] * N}),
         (InputError, r"`masks\[0\]`: got shape \(5, 5\)", {"masks": np.zeros((N, 5, 5), bool)}),

@@ -184,3 +184,11 @@ def test_bad_input_is_refused(model):
         against_random(result, "maps")
     with pytest.raises(MethodError, match="n_random=20"):
         against_random(result, "map")
+
+
+def test_a_map_of_one_magnitude_is_no_order_by_magnitudes(model):
+    x, signs = pictures(1, size=6), maps_of(1, 6).sign()
+    found = control(model, x, signs, 0, protocol=ControlProtocol(Protocol(ranking="absolute"), n_random=2))
+    for number in (found.map.ratio, found.blurred.ratio, found.to_blurred, found.map.beaten):
+        assert number.isnan().all()
+    assert "one magnitude" in found.notes[0]

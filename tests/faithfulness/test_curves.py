@@ -14,12 +14,20 @@ from saliscope.core.anytime import Cancelled, CancelToken
 from saliscope.core.baselines import Blur
 from saliscope.faithfulness import (
     Protocol,
+    RoadProtocol,
     WindowBlur,
     Zero,
     average_drop,
+    completeness,
+    control,
     deletion,
+    infidelity,
     insertion,
     presets,
+    randomisation,
+    road,
+    sensitivity,
+    stability,
     trial,
     trial_stream,
 )
@@ -400,15 +408,28 @@ def test_an_attribution_brings_its_target_along(model):
 
 def test_a_map_that_does_not_fit_is_refused(model):
     x = pictures(2, size=6)
-    with pytest.raises(InputError, match=r"maps\['map'\].*shape \(2, 3, 3\).*6 x 6.*interpolate"):
+    with pytest.raises(InputError, match=r"`maps`.*shape \(2, 3, 3\).*6 x 6.*interpolate"):
         deletion(model, x, torch.ones(2, 3, 3), 0)
+    with pytest.raises(InputError, match=r"maps\['mine'\].*6 x 6"):
+        trial(model, x, {"mine": torch.ones(2, 3, 3)}, 0)
+    for size, advice in (
+        ((2, 6, 4), "m.mT"),
+        ((3, 4, 6), ""),
+        ((2, 9, 9), ""),
+    ):
+        with pytest.raises(InputError, match="4 x 6") as caught:
+            deletion(model, x[:, :, :4], torch.ones(size), 0)
+        assert advice in caught.value.way_out
+        assert "interpolate" not in caught.value.way_out
+    with pytest.raises(InputError, match="complex numbers"):
+        deletion(model, x, torch.ones(2, 6, 6, dtype=torch.complex64), 0)
     with pytest.raises(InputError, match="2 picture"):
         deletion(model, x, maps_of(3, 6), 0)
     bad = maps_of(2, 6)
     bad[1, 2, 3] = torch.nan
     with pytest.raises(InputError, match="1 NaN or infinite"):
         average_drop(model, x, bad, 0)
-    with pytest.raises(InputError, match=r"1 NaN or infinite values, the first at index \(1, .*2, 3\)"):
+    with pytest.raises(InputError, match=r"1 NaN or infinite values, .* at index \(1, .*2, 3\).*write 0"):
         deletion(model, x, bad, 0)
     with unchecked(), pytest.raises(InputError, match="type str"):
         deletion(model, x, "saliency", 0)
@@ -421,6 +442,76 @@ def test_a_constant_map_has_a_curve_but_no_area(model):
     assert curve.auc.isnan().tolist() == [False, True]
     assert curve.scores.isfinite().all()
     assert any("input 1" in note and "order" in note for note in curve.notes)
+
+
+def test_a_map_of_one_magnitude_has_no_area_by_magnitudes(model):
+    x, m = pictures(2, size=6), maps_of(2, 6)
+    m[1] = m[1].sign()
+    curve = deletion(model, x, m, 0, ranking="absolute")
+    assert curve.auc.isnan().tolist() == [False, True]
+    assert any("input 1" in note and "one magnitude" in note for note in curve.notes)
+    assert deletion(model, x, m, 0).auc.isfinite().all()
+    both = (Protocol(), Protocol(ranking="absolute"))
+    made = trial(model, x, {"map": m}, 0, protocols=both, n_random=1)
+    assert [c.defined.tolist() for c in made.curves["map"]] == [[True, True], [True, False]]
+
+
+@pytest.mark.parametrize("measure", [deletion, insertion])
+@pytest.mark.parametrize("pace", [{"step": 36}, {"step": 1000}, {"n_steps": 1}])
+def test_one_step_knows_no_order(model, measure, pace):
+    curve = measure(model, pictures(2, size=6), maps_of(2, 6), 0, **pace)
+    assert curve.auc.isnan().all()
+    assert "one step takes all pixels" in curve.notes[0]
+    assert measure(model, pictures(2, size=6), maps_of(2, 6), 0, step=35).auc.isfinite().all()
+
+
+def test_a_picture_that_is_its_replacement_has_nothing_to_lose(model):
+    x, m = pictures(2, size=6), maps_of(2, 6)
+    x[1] = 0
+    for measure in (deletion, insertion):
+        for chunk_size in (1, 64):
+            curve = measure(model, x, m, 0, replacement="zero", chunk_size=chunk_size)
+            assert curve.auc.isnan().tolist() == [False, True]
+            assert "input 1: the picture is what would replace it" in curve.notes[0]
+    dimmed = average_drop(model, x, m, 0)
+    assert dimmed.drop.isnan().tolist() == dimmed.increase.isnan().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("preset", [presets.RISE, presets.TORCH_CAM, presets.XPLIQUE])
+def test_a_published_protocol_goes_to_the_measure_it_is_of(model, preset):
+    x, m = pictures(2, size=6), maps_of(2, 6)
+    both = trial(model, x, {"map": m}, 0, protocols=preset, n_random=0).curves["map"]
+    for measure, curve, protocol, other in zip(
+        (deletion, insertion), both, preset, preset[::-1], strict=True
+    ):
+        made = measure(model, x, m, 0, protocol=protocol)
+        assert made.protocol == protocol
+        assert f"\n  auc: [{float(made.auc[0]):.4g}, " in str(made)
+        assert torch.equal(made.auc, curve.auc)
+        assert measure(model, x, m, 0, protocol=protocol, seed=4).protocol == replace(protocol, seed=4)
+        with pytest.raises(MethodError, match=f"one of {other.kind}.*Call {other.kind}"):
+            measure(model, x, m, 0, protocol=other)
+    with pytest.raises(MethodError, match="insertion"):
+        deletion(model, x, m, 0, kind="insertion")
+
+
+def test_an_option_that_is_none_is_named_with_those_there_are(model):
+    x, m = pictures(2, size=6), maps_of(2, 6)
+    for measure in (deletion, insertion, road, infidelity):
+        with pytest.raises(MethodError, match=r"`sed`.*not known.*protocol.*Did you mean 'seed'"):
+            measure(model, x, m, 0, sed=3)
+    with pytest.raises(MethodError, match=r"`base`.*not known.*Did you mean 'baseline'"):
+        completeness(model, x, m, 0, base="zero")
+    for measure in (sensitivity, stability, randomisation):
+        with pytest.raises(MethodError, match=r"`sed`.*not known.*protocol.*Did you mean 'seed'"):
+            measure(model, x, Saliency(), 0, sed=3)
+    with pytest.raises(MethodError, match=r"`n_rand`.*protocols, n_random.*'n_random'"):
+        trial(model, x, {"map": m}, 0, n_rand=3)
+    for measure in (deletion, infidelity, control, average_drop):
+        with unchecked(), pytest.raises(MethodError, match=r"`protocol`.*RoadProtocol.*Protocol"):
+            measure(model, x, m, 0, protocol=RoadProtocol())
+    with unchecked(), pytest.raises(MethodError, match=r"`protocol`: got a Protocol.*a RoadProtocol"):
+        road(model, x, m, 0, protocol=Protocol())
 
 
 class Saturated(nn.Module):
@@ -438,6 +529,8 @@ def test_a_class_without_a_score_has_no_area():
         assert curve.auc.isnan().tolist() == [False, True]
         assert any("input 1" in note and "probability" in note for note in curve.notes)
     assert deletion(Saturated(), x, maps_of(2, 6), 1, output="logit").auc.isfinite().all()
+    dimmed = average_drop(Saturated(), x, maps_of(2, 6), 1)
+    assert dimmed.drop.isnan().tolist() == dimmed.increase.isnan().tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

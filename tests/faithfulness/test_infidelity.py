@@ -1,5 +1,7 @@
 """Infidelity: exact on affine models, by its closed form on a quadratic one, and as captum has it."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -244,3 +246,13 @@ def test_as_captum_has_it(scaled):
         normalize=scaled,
     )
     np.testing.assert_allclose(made.infidelity, expected.detach(), rtol=1e-10)
+
+
+def test_print_shows_a_line_for_each_field_and_no_pages_of_numbers():
+    model, x = Affine(), pictures()
+    made = infidelity(model, x, torch.ones(2, 4, 4), 1, n_samples=300)
+    lines = str(made).split("\n")
+    assert len(lines) == 1 + len(fields(made))
+    assert "foretold: float64 of shape (300, 2)" in lines[6]
+    assert f"{float(made.infidelity[0]):.4g}" in lines[2]
+    assert len(str(made)) < 1500

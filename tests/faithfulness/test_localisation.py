@@ -15,6 +15,7 @@ from saliscope.faithfulness.localisation import (
     relevance_mass,
     relevance_rank,
 )
+from tests.core.helpers import unchecked
 from tests.reference import localisation as slow
 
 N, HEIGHT, WIDTH = 12, 17, 13
@@ -82,7 +83,10 @@ def test_an_empty_mask_and_a_constant_map_are_no_hits_and_no_misses(maps, masks)
     maps[1] = -2.0
     game = pointing_game(maps, masks)
     assert game.hits.isnan().tolist() == [True, True] + [False] * (N - 2)
-    assert game.centre_hits.isnan().tolist() == [True] + [False] * (N - 1)
+    assert game.centre_hits.isnan().tolist() == game.hits.isnan().tolist()  # the same games
+    assert game.centre_rate().classes[0][1] == game.rate().classes[0][1]
+    assert game.points[1].tolist() == [-1, -1]
+    assert bool((game.points[2:] >= 0).all())
     assert any("mask is empty" in note for note in game.notes)
     assert any("one value" in note for note in game.notes)
     assert game.rate().value == 1
@@ -184,6 +188,12 @@ def test_what_does_not_fit_says_so(maps, masks):
         relevance_mass(maps, masks * 2)
     with pytest.raises(InputError, match="masks"):
         relevance_rank(maps, masks[None])
+    with unchecked(), pytest.raises(MethodError, match="a RelevanceProtocol"):
+        relevance_mass(maps, masks, protocol=PointingProtocol())
+    for wrong in (masks[:, :5], masks[:1], masks.transpose(0, 2, 1)):
+        with pytest.raises(InputError, match=r"`masks`.*a mask for each map") as caught:
+            pointing_game(maps, wrong)
+        assert not caught.value.way_out
     maps[3, 2, 1] = np.nan
     with pytest.raises(InputError, match="NaN"):
         pointing_game(maps, masks)

@@ -295,6 +295,15 @@ def test_a_constant_map_has_no_correlation_and_says_so(small, x):
     assert result.measured("signed").isnan().all()
     assert result.mean().isnan().all()
     assert any("not defined" in note for note in result.notes)
+    ones = randomisation(small, x, lambda _m, inputs, _t: torch.ones(len(inputs), 9, 10))
+    for measure in ("signed", "absolute", "ssim", "ssim_absolute", "top"):
+        assert ones.mean(measure).isnan().all(), measure
+    signs = torch.where(torch.arange(90).reshape(9, 10) % 7 > 3, 1.0, -1.0)
+    even = randomisation(small, x, lambda _m, inputs, _t: signs.expand(len(inputs), -1, -1))
+    assert even.mean("absolute").isnan().all()
+    assert even.mean("ssim_absolute").isnan().all()
+    assert even.mean("ssim").isfinite().all()
+    assert any("one magnitude throughout" in note for note in even.notes)
 
 
 def test_a_block_that_is_as_it_was_initialised_is_named(x):

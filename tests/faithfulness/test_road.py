@@ -200,6 +200,22 @@ def test_what_is_not_defined_is_said() -> None:
     assert found.difference.isnan().tolist() == [False, True]
     assert len(found.notes) == 1
     assert "input 1" in found.notes[0]
+    # What is not defined is in no mean: it is as if the other pictures were alone.
+    labels = [1, 0]
+    mixed, alone = (
+        road(model, inputs, given, 0, labels=labels),
+        road(model, inputs[:1], given[:1], 0, labels=[1]),
+    )
+    assert torch.equal(mixed.morf_accuracy, alone.morf_accuracy)
+    assert torch.equal(mixed.lerf_accuracy, alone.lerf_accuracy)
+    assert not torch.equal(mixed.lerf_right.double().mean(0), alone.lerf_accuracy)
+    nowhere = road(model, inputs[1:], given[1:], 0)
+    assert nowhere.morf_accuracy.isnan().all()
+    assert nowhere.lerf_accuracy.isnan().all()
+    signs = torch.where(maps[1] > maps[1].mean(), 1.0, -1.0)
+    flat = road(model, inputs, torch.stack([maps[0], signs]), 0, ranking="absolute")
+    assert flat.difference.isnan().tolist() == [False, True]
+    assert "one magnitude" in flat.notes[0]
     nothing = road(model, torch.cat([inputs[:1], -100 * inputs[1:]]), maps, 0)
     assert nothing.difference.isnan().tolist() == [False, True]
     assert "probability" in nothing.notes[0]

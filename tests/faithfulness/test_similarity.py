@@ -74,6 +74,8 @@ def test_a_constant_map_has_neither_order_nor_top():
     a, constant = maps(0, 1), torch.full((1, 12, 12), 0.1, dtype=torch.float64)
     assert torch.isnan(spearman(a, constant)).all()
     assert torch.isnan(top_overlap(a, constant)).all()
+    assert torch.isnan(ssim(a, constant)).all()
+    assert torch.isnan(ssim(constant, constant)).all()
 
 
 def test_ssim_of_maps_smaller_than_its_window_is_not_defined():

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -194,6 +195,8 @@ def test_a_class_without_a_score_is_not_judged():
     trial = shown(page)
     assert [curve["auc"] for curve in trial["curves"]] == [None, None]
     assert [curve["ratio"] for curve in trial["curves"]] == [None, None]
+    assert [curve["random"] for curve in trial["curves"]] == [None, None], "no areas beside it either"
+    assert trial["stage"] == "final"
     assert "below 1e-06" in " ".join(trial["notes"])
     assert "no area is defined" in trial["sentence"]
 
@@ -227,6 +230,11 @@ def test_a_trial_is_cancelled_alone_and_what_is_known_stays():
     assert explorer.wait(PATIENCE)
     assert page.events("trialstate")[-1]["phase"] == "cancelled"
     assert explorer.status.phase == "done"
+    stopped = shown(page) if page.events("trial") else {"stage": "partial"}
+    assert stopped["stage"] == "partial"
+    assert page.ask("run", what="trial")["status"] == "ok"
+    explorer.ready()
+    assert shown(page)["stage"] == "final", "it goes on"
     explorer.trial = FEW
     explorer.ready()
     assert shown(page)["stage"] == "final"
@@ -245,6 +253,34 @@ def test_curves_come_coarse_first():
     assert len(seen[-1]["at"]) == 41
 
 
+def test_going_back_to_settings_of_before_tells_what_was_found_then():
+    explorer, page = opened(trial={"replacement": "zero", **FEW})
+    explorer.ready()
+    first = shown(page)
+    explorer.trial = {"replacement": "white", **FEW}
+    explorer.ready()
+    assert shown(page)["curves"] != first["curves"]
+    explorer.trial = {"replacement": "zero", **FEW}
+    explorer.ready()
+    assert shown(page)["curves"] == first["curves"]
+    assert [told.curves[0].protocol for told in explorer._trials.told] == [first["curves"][0]["protocol"]]
+
+    n = len(page.events("trial"))
+    explorer.trial = None
+    explorer.trial = {"replacement": "zero", **FEW}
+    explorer.ready()
+    assert len(page.events("trial")) > n, "a fold that was closed is empty"
+
+
+def test_a_file_that_is_made_meanwhile_has_no_numbers_of_other_settings():
+    explorer, _ = opened(trial={"replacement": "zero", **FEW})
+    explorer.ready()
+    explorer._trials._submit = lambda job: None  # nobody works any more
+    explorer.trial = {"replacement": "white", **FEW}
+    assert explorer._trials.told == ()
+    assert explorer._trials.blobs == []
+
+
 def test_the_strip_shows_the_map_as_the_network_forgets():
     explorer, page = opened(trial={**FEW, "randomise": True})
     explorer.ready()
@@ -256,7 +292,7 @@ def test_the_strip_shows_the_map_as_the_network_forgets():
     assert np.corrcoef(trained.ravel(), explorer.attribution.map[0].numpy().ravel())[0, 1] > 0.999
     last = array(page, strip["stages"][-1]["map"], "<f2", (height, width)).astype(float)
     assert not np.allclose(last, trained)
-    assert "network forgets" in judged.sentence
+    assert "randomised" in judged.sentence
     explorer.trial = FEW
     explorer.ready()
     assert shown(page)["randomisation"] is None
@@ -439,11 +475,12 @@ class TestPanel:
 
 
 class TestVerdict:
-    GOOD, BAD = Evidence(1.0, 20, 0.1, 0.2), Evidence(0.4, 20, 0.3, 0.3)
-    RISES, NAN = Evidence(1.0, 20, 0.8, 0.5), Evidence(float("nan"), 20, float("nan"), float("nan"))
+    GOOD, BAD = Evidence(1.0, 20, 0.1, 0.3, 0.2), Evidence(0.4, 20, 0.3, 0.2, 0.3)
+    RISES, NAN = Evidence(1.0, 20, 0.8, 0.3, 0.5), Evidence(*[float("nan"), 20, *3 * [float("nan")]])
+    WORST = Evidence(0.0, 20, 0.5, 0.3, 0.5)
 
     def test_passes(self):
-        text = verdict("A", {"deletion": self.GOOD, "insertion": self.RISES}, 0.1)
+        text = verdict("A", {"deletion": self.GOOD, "insertion": self.RISES}, [0.1, 0.7])
         assert "passes: it beats 20 of 20 random orders in deletion and 20 of 20 in insertion." in text
         assert "better than its blurred copy" in text
         assert "depends on what was learnt" in text
@@ -452,25 +489,41 @@ class TestVerdict:
         text = verdict("A", {"deletion": self.GOOD, "insertion": self.BAD})
         assert text.startswith("A passes in part")
 
-    def test_measures_that_contradict_each_other_are_said_to(self):
-        worst = Evidence(0.0, 20, 0.5, 0.5)
+    @pytest.mark.parametrize("beaten", [0.0, 0.1])
+    def test_measures_that_contradict_each_other_are_said_to(self, beaten):
+        worst = replace(self.WORST, beaten=beaten)
         text = verdict("A", {"deletion": worst, "insertion": self.RISES})
-        assert text.startswith("A is contradicted: it beats 0 of 20 random orders in deletion and 20 of 20")
+        numbers = f"{20 * beaten:g} of 20 random orders in deletion and 20 of 20"
+        assert text.startswith(f"A is contradicted: it beats {numbers}")
         assert "passes" not in text
 
+    def test_beating_every_order_by_next_to_nothing_is_no_pass(self):
+        slight = Evidence(1.0, 20, 0.572, 0.574, 0.5)
+        text = verdict("A", {"deletion": slight, "insertion": slight})
+        assert text.startswith("A cannot be judged with this replacement: its areas are within 5 %")
+        text = verdict("A", {"deletion": self.GOOD, "insertion": slight})
+        assert text.startswith("A passes in part")
+        assert "hardly by more than chance in insertion" in text
+
     def test_fails(self):
-        worst = Evidence(0.0, 20, 0.5, 0.5)
         assert verdict("A", {"deletion": self.BAD}).startswith("A does not pass: it beats only 8 of 20")
-        assert "worse than chance" in verdict("A", {"deletion": worst, "insertion": worst})
+        text = verdict("A", {"deletion": self.WORST, "insertion": self.WORST})
+        assert "worse than chance" in text
+        assert "the place counts" not in text, "of what does not pass nothing counts"
 
     def test_a_map_that_outlives_the_weights_is_no_evidence(self):
-        text = verdict("A", {"deletion": self.GOOD}, 0.8)
-        assert "It stays much the same" in text
+        assert "even when the whole network" in verdict("A", {"deletion": self.GOOD}, [0.9, 0.8])
+
+    def test_a_course_is_not_hidden_in_a_mean(self):
+        text = verdict("A", {"deletion": self.GOOD}, [1.0, 0.95, 0.35, 0.31, -0.01])
+        assert "until more than 2 of 5 blocks are randomised (rank correlation 0.95, then 0.35)" in text
+        assert "(rank correlation −0.30)" in verdict("A", {"deletion": self.GOOD}, [-0.3, 0.7])
+        assert "rank" not in verdict("A", {"deletion": self.GOOD}, [float("nan"), 0.7])
 
     def test_a_blurred_copy_that_does_as_well_is_said(self):
-        same = Evidence(1.0, 20, 0.2, 0.2)
+        same = Evidence(1.0, 20, 0.2, 0.3, 0.2)
         assert "the place counts" in verdict("A", {"deletion": same})
-        lower = Evidence(1.0, 20, 0.2, 0.1)
+        lower = Evidence(1.0, 20, 0.2, 0.3, 0.1)
         assert "the place counts" in verdict("A", {"deletion": lower})
         assert "the place counts" not in verdict("A", {"insertion": lower})
 

@@ -75,23 +75,23 @@ MEASURES: dict[str, Measure] = {
         Measure(
             "deletion",
             "Deletion",
-            "area / random",
+            "area − random",
             "low",
-            "Area under the score as the highest pixels go first, over that of random orders of the same "
+            "Area under the score as the highest pixels go first, minus that of random orders of the same "
             "picture.",
             ControlProtocol(Protocol("deletion", n_steps=20)),
-            chance=1.0,
+            chance=0.0,
             blurred=True,
         ),
         Measure(
             "insertion",
             "Insertion",
-            "area / random",
+            "area − random",
             "high",
-            "Area under the score as the highest pixels come first, over that of random orders of the same "
+            "Area under the score as the highest pixels come first, minus that of random orders of the same "
             "picture.",
             ControlProtocol(Protocol("insertion", "blur", n_steps=20)),
-            chance=1.0,
+            chance=0.0,
             blurred=True,
         ),
         Measure(
@@ -246,7 +246,7 @@ def chosen(
     measures : sequence of str or Measure
     known : sequence of {"maps", "masks", "marks"}
     random_orders : int
-        Number of random orders, for the ratios.
+        Number of random orders, beside which areas stand.
     seed : int
         Of every protocol that has one.
 

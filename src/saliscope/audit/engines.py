@@ -13,8 +13,9 @@ from saliscope.attribution import Method
 from saliscope.audit.cards import Measure
 from saliscope.core.anytime import Step, closed
 from saliscope.core.query import Query
-from saliscope.errors import MethodError, SaliscopeError
+from saliscope.errors import SaliscopeError
 from saliscope.faithfulness import (
+    AgainstRandom,
     ControlProtocol,
     Curve,
     RoadScores,
@@ -207,8 +208,17 @@ def _curves(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
         curves = [both.curves[name][p] for name in maps]
         drawn = torch.stack([one[p].scores for one in both.random])
         course = Course(curves[0].fractions, curves[0].scores, curves[1].scores, drawn)
-        found[key] = Finding(own.ratio, own.notes, soft.ratio, course=course)
+        found[key] = Finding(_beyond_random(own), own.notes, _beyond_random(soft), course=course)
     return found
+
+
+def _beyond_random(own: AgainstRandom) -> Tensor:
+    """How much larger an area is than those of random orders.
+
+    The ratio has no bound where these are near zero: one picture of a class that the model does not see would
+    make a mean of ratios alone.
+    """
+    return torch.where(own.ratio.isnan(), torch.nan, own.area - own.random.mean(0))
 
 
 def _road(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
@@ -274,7 +284,8 @@ def _completeness(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Findi
     yield 0.0
     protocol = bench.cards["completeness"].protocol
     if protocol.baseline is None and getattr(answer, "convergence_delta", None) is None:
-        raise MethodError("method", row.name, "one whose maps sum to the change of a score")
+        why = "Not defined: maps of this method need not sum to the change of a score."
+        return {"completeness": Finding(torch.full_like(bench.query.score, torch.nan).double(), (why,))}
     made = completeness(bench.model, bench.inputs, answer, bench.target, baseline=protocol.baseline)
     return {"completeness": Finding(made.relative, made.notes)}
 

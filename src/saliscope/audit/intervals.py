@@ -66,7 +66,7 @@ class Interval:
         return f"{self.value:.3f} ({ends})"
 
 
-def interval(values: Any, seeds: Any = None, level: float = 0.95, hits: bool | None = None) -> Interval:
+def interval(values: Any, seeds: Any = None, level: float = 0.95, hits: bool = False) -> Interval:
     """Mean of values with Student's interval, see above.
 
     Hits get the interval of Wilson (1927), which has a width also where all are hits; over seeds, that of
@@ -79,8 +79,8 @@ def interval(values: Any, seeds: Any = None, level: float = 0.95, hits: bool | N
     seeds : array of shape (n,), optional
         Training seed of each value; the seeds are the units then. None, or all the same: pictures are.
     level : float
-    hits : bool, optional
-        Whether each value is a hit, 1, or a miss, 0. None: if no other value is among them.
+    hits : bool
+        Whether each value is a hit, 1, or a miss, 0. It is not guessed: a share may be 0 or 1 too.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def interval(values: Any, seeds: Any = None, level: float = 0.95, hits: bool | N
     """
     given, groups = _known(values, seeds, level)
     found = _student(given, groups, level)
-    if not len(given) or not _hits(given, hits):
+    if not len(given) or not hits:
         return found
     low, high = wilson(float(given.mean()), len(given), _normal(level))
     if found.per == "picture":
@@ -105,7 +105,7 @@ def interval(values: Any, seeds: Any = None, level: float = 0.95, hits: bool | N
 
 
 def difference(
-    first: Any, second: Any, seeds: Any = None, level: float = 0.95, hits: bool | None = None
+    first: Any, second: Any, seeds: Any = None, level: float = 0.95, hits: bool = False
 ) -> Interval:
     """Mean of ``first - second`` over the pictures where both are defined; same parameters as `interval`.
 
@@ -118,7 +118,7 @@ def difference(
         raise InputError("second", f"{len(other)} values for {len(one)}", "values of the same pictures")
     change, groups = _known(one - other, seeds, level)
     found = _student(change, groups, level)
-    if not len(change) or not _hits(np.concatenate([one, other]), hits):
+    if not len(change) or not hits:
         return found
     n = len(change) + 2  # half a picture more in each of the four cases
     mean = change.sum() / n
@@ -143,10 +143,6 @@ def _student(values: Float[np.ndarray, " n"], groups: np.ndarray, level: float) 
 def _reaching(found: Interval, low: float, high: float) -> Interval:
     """The interval with ends that reach as far as these, where they reach further."""
     return replace(found, low=float(np.fmin(found.low, low)), high=float(np.fmax(found.high, high)))
-
-
-def _hits(values: np.ndarray, said: bool | None) -> bool:
-    return bool(np.isin(values[~np.isnan(values)], (0.0, 1.0)).all()) if said is None else said
 
 
 def _normal(level: float) -> float:
@@ -245,7 +241,7 @@ def ranking(
     seeds: Any = None,
     better: Better = "high",
     level: float = 0.95,
-    hits: bool | None = None,
+    hits: bool = False,
 ) -> Ranking:
     """Order methods by their means, and say which differences are noise.
 

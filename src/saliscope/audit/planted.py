@@ -20,8 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from saliscope.attribution.registry import find_method
@@ -29,11 +30,13 @@ from saliscope.audit.cards import MEASURES, chosen
 from saliscope.audit.choice import REFERENCES, Explain
 from saliscope.audit.measures import Row, measure_stream
 from saliscope.audit.planted_files import write_all
+from saliscope.audit.planted_keys import described
 from saliscope.audit.planted_parts import Model, Networks, Parts
 from saliscope.audit.planted_result import Planted
 from saliscope.core.anytime import CancelToken, Step, closed, drive, steadily
 from saliscope.core.borrow import Borrowed, as_borrowed
 from saliscope.core.preprocess import inputs_of
+from saliscope.core.query import Query
 from saliscope.demo import Scenes, scenes
 from saliscope.errors import InputError, MethodError, SaliscopeError
 from saliscope.faithfulness.protocol import check_count
@@ -148,6 +151,7 @@ def run_stream(
     ----------
     clean, shortcut : nn.Module or Borrowed, or a sequence of them, optional
         Networks that read the digit, and as many that read the watermark: one of each for a training seed.
+        Whether they do is measured on the scenes of the run.
         They take scenes as `saliscope.demo.Scenes.inputs` gives them; one that was borrowed with a
         normalisation, or a transform, takes them so. None: those of `saliscope.demo`, trained where they
         are not bundled.
@@ -158,12 +162,13 @@ def run_stream(
     methods : dict of str to Method or callable, or sequence of str
         By the name of their row, or keys of `saliscope.attribution.methods`.
     random_orders : int
-        For the ratios of deletion and insertion.
+        Beside which areas of deletion and insertion stand.
     size : int
         Side of the scenes, in pixels.
     out : str or Path, optional
         Folder in which finished parts are kept: trained networks, and what a method got on a network. They
-        are not computed again. Functions of your own are known there by their names.
+        are not computed again. A function of your own is known there by its code; one that cannot be known,
+        as it uses a closure or an object of yours, is computed each time.
     report : callable, optional
         Takes a line of progress: of training too, during which there is no step.
 
@@ -216,6 +221,8 @@ class _Run:
             models: dict[str, Model] = {}
             for role in ("clean", "shortcut"):
                 models[role], about = self.networks.get(role, seed)
+                if self.networks.given is not None:
+                    about = replace(about, figures=self._figures(seed, models[role]))
                 self.done += self.training
                 self.found = replace(self.found, networks=(*self.found.networks, about))
                 yield self._step()
@@ -225,7 +232,7 @@ class _Run:
     def _trial(self, trial: _Trial, model: Model) -> Iterator[Step[Planted]]:
         parts, start, rows = self.networks.parts, self.done, len(self.rows)
         n = self.found.n_tested if trial.measures is TESTED else self.found.n_scenes
-        about = {row.name: self._about(trial, n, model, row) for row in self.rows}
+        about = {row.name: self._about(trial, n, model, row) for row in self.rows}  # None: not to be kept
         missing: list[Row] = []
         for row in self.rows:
             known = parts.row(about[row.name], row, n)
@@ -250,9 +257,7 @@ class _Run:
         yield self._step()
 
     def _measured(self, trial: _Trial, n: int, model: Model, missing: list[Row]) -> Iterator[Any]:
-        # The first scenes of many are those of few.
-        pictures = scenes(n, FIRST_SCENES + trial.seed, digits="held_out", size=self.size)
-        pictures = pictures.redraw(watermark=True) if trial.marked else pictures
+        pictures = self._scenes(n, trial.seed, trial.marked)
         return measure_stream(
             model,
             _inputs(model, pictures),
@@ -264,18 +269,35 @@ class _Run:
             random_orders=self.random_orders,
         )
 
+    def _scenes(self, n: int, seed: int, marked: bool) -> Scenes:
+        # The first scenes of many are those of few.
+        pictures = scenes(n, FIRST_SCENES + seed, digits="held_out", size=self.size)
+        return pictures.redraw(watermark=True) if marked else pictures
+
+    def _figures(self, seed: int, model: Model) -> dict[str, float]:
+        """What a given network reads, on the scenes of the run."""
+        plain, marked = (self._scenes(self.found.n_scenes, seed, one) for one in (False, True))
+        before, after = (_top(model, one) for one in (plain, marked))
+        return {
+            "accuracy": float((before == plain.labels).mean()),
+            "flipped_by_watermark": float((before != after).mean()),
+        }
+
     def _take(self, trial: _Trial, row: Row) -> None:
         self.found = self.found.taking(trial.role, trial.seed, row)
 
-    def _about(self, trial: _Trial, n: int, model: Model, row: Row) -> dict[str, Any]:
-        """All that a part depends on."""
-        borrowed = as_borrowed(model)
+    def _about(self, trial: _Trial, n: int, model: Model, row: Row) -> dict[str, Any] | None:
+        """All that a part depends on, or None where that cannot be known."""
+        borrowed, method = as_borrowed(model), described(row.method)
+        if method is None:
+            return None
+        cards = self.found.cards
         return {
             "trial": [trial.role, trial.seed, trial.marked],
             "model": [fingerprint(borrowed.module), repr(borrowed.preprocessing)],
             "scenes": [n, self.size, FIRST_SCENES],
-            "method": [row.name, _described(row.method)],
-            "measures": {key: repr(self.found.cards[key].protocol) for key in trial.measures},
+            "method": [row.name, method],
+            "measures": {key: [cards[key].unit, repr(cards[key].protocol)] for key in trial.measures},
             "versions": [__version__, torch.__version__],
         }
 
@@ -303,11 +325,6 @@ def _named(methods: Any) -> dict[str, Explain]:
     return named
 
 
-def _described(method: Explain) -> str:
-    name = getattr(method, "__qualname__", None)
-    return repr(method) if name is None else f"{getattr(method, '__module__', '')}.{name}"
-
-
 def _inputs(model: Model, pictures: Scenes) -> Float[Tensor, "n channels height width"]:
     if not isinstance(model, Borrowed):
         return pictures.inputs()
@@ -317,6 +334,13 @@ def _inputs(model: Model, pictures: Scenes) -> Float[Tensor, "n channels height 
         got = f"pictures of {tuple(inputs.shape[2:])} from its transform"
         raise InputError("clean", got, f"scenes as they are, {size} x {size}", "Give size=, or no resizing.")
     return inputs
+
+
+def _top(model: Model, pictures: Scenes) -> Int[np.ndarray, " n"]:
+    """The classes that a network gives scenes."""
+    indices = Query(model, _inputs(model, pictures), None, "auto").target.indices
+    assert indices is not None  # None is of a target that is a function
+    return indices.cpu().numpy()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,6 +25,7 @@ _PANELS = (
     ("Maximum at the mark", ("mark_hit_clean", "mark_hit_shortcut"), _BOTH),
     ("Maximum at the digit, clean", ("pointing", "pointing_near"), ("in it", "less than 3 px from it")),
 )
+_ROLES = ("clean", "shortcut")
 _HOLLOW = ("pointing_near",)
 _READING = (
     "Rows are in the order of the *rise*: the share of a map's positive values on the watermark, of the "
@@ -40,15 +41,17 @@ _READING = (
 )
 _LIMITS = (
     "The edges of a scene point at the digit, since it stands out, and at the mark: so the pointing game "
-    "finds methods out, but a hit is no proof. The rise is one: both networks see the same pictures, and "
+    "finds methods out, but a hit is no proof. The rise says more: both networks see the same pictures, and "
     "a map that shows these alone does not rise.",
     "The digit's mask is its strokes: a maximum in a gap between two of them, where ink would make another "
     "digit, misses by a pixel or two. So hits are counted with a tolerance too.",
     "A share is bounded by resolution. The mark is small, and a map of 8 x 8 cells cannot lie within it: "
     "Grad-CAM and its kin can point at the mark, see *mark hit*, and still have half the share of a map of "
     "pixels.",
-    "It is planted, and measured, that a shortcut network reads the mark (*flipped by watermark* below). How "
-    "much of a score is due to the mark is not known: there is no true share that a map should reach.",
+    "What is explained changes with the network, since each is asked about its own top class: on marked "
+    "scenes the digit of the clean one, class 3 of the shortcut one (here). So the rise is a change of map "
+    "and of class.",
+    "How much of a score is due to the mark is not known: there is no true share that a map should reach.",
     "Deletion, insertion and ROAD show a network pictures unlike those that it was trained with, and favour "
     "one piece over many pixels: the centre of the picture does well by them and knows nothing.",
     "Randomisation compares signed maps: one whose sign alone turns with the weights has a mean of about 0 "
@@ -117,13 +120,15 @@ def as_page(found: Planted, picture: str) -> str:
 
 def _page(found: Planted, picture: str) -> Iterator[str]:
     yield from ("# Planted evidence", "")
+    if not found.complete:
+        yield from (*found.unfinished(), "")
     yield (
-        "Methods on scenes whose every cause is known. The clean networks read the digit: a map should lie "
-        "on it. The shortcut networks read the watermark: on the same marked scenes, a map's share on the "
-        "mark should rise. Each training seed has networks and scenes of its own."
+        "Methods on scenes whose every cause is known. Clean networks are to read the digit, and then a map "
+        "should lie on it; shortcut networks the watermark, and then a map's share on the mark should rise "
+        f"on the same marked scenes. {_premise(found)} Each training seed has networks and scenes of its own."
     )
     yield from ("", "Written by `python -m saliscope.audit.planted --docs docs`; do not edit.", "")
-    yield from _bullets(found.sentences())
+    yield from _bullets(found.sentences() if found.complete else found.doubts())
     yield from ("", f"![Shares and maxima on the watermark, and maxima on the digit]({picture})", "")
     yield from ("## Table", "")
     yield f"| place | method | {' | '.join(title for _, title in COLUMNS)} |"
@@ -134,7 +139,7 @@ def _page(found: Planted, picture: str) -> Iterator[str]:
     yield from ("", "## How to read it", "")
     yield from _bullets(_READING)
     yield from ("", "## What it does not show", "")
-    yield from _bullets(_LIMITS)
+    yield from _bullets((*_LIMITS[:-1], *_draws(found), _LIMITS[-1]))
     yield from ("", "## Protocol", "")
     yield from _bullets(found.about())
     yield (
@@ -147,6 +152,29 @@ def _page(found: Planted, picture: str) -> Iterator[str]:
         if key != "rise":
             protocol = "" if card.protocol is None else f" `{card.protocol!r}`"
             yield f"- *{title}* ({card.better} is good): {card.says}{protocol}"
+
+
+def _premise(found: Planted) -> str:
+    """Whether the networks read what they should."""
+    told = {
+        role: {key for one in found.networks if one.role == role for key in one.figures} for role in _ROLES
+    }
+    if "accuracy" not in told["clean"] or "flipped_by_watermark" not in told["shortcut"]:
+        return "Whether they do is not known yet."
+    return "Not all of them do, see below." if found.doubts() else "They do: see the figures in *Protocol*."
+
+
+def _draws(found: Planted) -> Iterator[str]:
+    """What the means are of."""
+    if not any(one.training == "given" for one in found.networks):
+        yield (
+            "The networks of seed 0 are the bundled ones, which were trained for more epochs than those of "
+            "other seeds (*Protocol*). All are treated as draws of one kind."
+        )
+    yield (
+        f"Deletion, insertion, ROAD and randomisation rest on {found.n_tested} scenes of each clean network "
+        "and say nothing of shortcut networks."
+    )
 
 
 def _bullets(lines: Iterable[str]) -> Iterator[str]:
@@ -209,7 +237,8 @@ def figure(found: Planted) -> "Figure":
                 paper.write(x, 17 + 11 * j, f"{dot} {word}", _WORDS, _colour(key))
             axes = paper.axes(x, _HEAD, _PANEL, _ROW * len(names))
             _draw(axes, found, names, keys)
-        said = (
+        said = "" if found.complete else "Not complete. "
+        said += (
             "Means with 95 % intervals over training seeds. Place: the first and the last that a method may "
             "have by the rise of its share, within noise."
         )

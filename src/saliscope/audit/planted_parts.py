@@ -106,13 +106,13 @@ class Parts:
             _whole(path, lambda unfinished: write(unfinished, state, kept))
         return from_state(state), about
 
-    def row(self, about: dict[str, Any], row: Row, n: int) -> Row | None:
+    def row(self, about: dict[str, Any] | None, row: Row, n: int) -> Row | None:
         """What a method got before, or None where that is not known.
 
         Parameters
         ----------
-        about : dict
-            All that it depends on, as JSON has it.
+        about : dict, or None
+            All that it depends on, as JSON has it. None where that is not known: nothing is kept.
         row : Row
             The method, with nothing measured.
         n : int
@@ -137,7 +137,7 @@ class Parts:
             return None
         return replace(row, findings=findings, notes=tuple(said["notes"]))
 
-    def keep(self, about: dict[str, Any], row: Row) -> None:
+    def keep(self, about: dict[str, Any] | None, row: Row) -> None:
         """Keep what a method got, unless it failed: it is tried again next time."""
         path = self._path("rows", row.name, about, "npz")
         if path is None or row.error:
@@ -157,8 +157,8 @@ class Parts:
         np.savez(stream, allow_pickle=False, about=np.array(json.dumps(said)), **arrays)
         _whole(path, lambda unfinished: unfinished.write_bytes(stream.getvalue()))
 
-    def _path(self, kind: str, name: str, about: dict[str, Any], ending: str) -> Path | None:
-        if self.folder is None:
+    def _path(self, kind: str, name: str, about: dict[str, Any] | None, ending: str) -> Path | None:
+        if self.folder is None or about is None:
             return None
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
         plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

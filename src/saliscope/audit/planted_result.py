@@ -16,6 +16,16 @@ from saliscope.errors import MethodError
 GOAL = 0.95
 """Share of hits that the best methods are expected to reach on the clean networks."""
 
+_READS = 0.5
+"""Share of scenes below which a network is said not to read what it should."""
+
+_RANGES = {
+    **dict.fromkeys(("mark_share", "mark_hit", "pointing", "pointing_near", "mass", "rank"), (0.0, 1.0)),
+    **dict.fromkeys(("rise", "deletion", "insertion", "road"), (-1.0, 1.0)),
+    **dict.fromkeys(("randomisation", "randomisation_ssim"), (-1.0, 1.0)),
+}
+"""Between which values a measure lies: ends of intervals reach no further."""
+
 COLUMNS: tuple[tuple[str, str], ...] = (
     ("mark_share_clean", "share, clean"),
     ("mark_share_shortcut", "share, shortcut"),
@@ -44,7 +54,8 @@ class Network:
     training : str
         How it came about.
     figures : dict
-        Accuracy on held-out digits, where it is known.
+        Accuracy on held-out digits, and in how many scenes the watermark changes the answer, where they are
+        known. Of given networks they are those of the scenes of the run.
     """
 
     role: str
@@ -160,8 +171,17 @@ class Planted:
         return (self.blurred if blurred else self.values).get((name, key), nothing)
 
     def interval(self, name: str, key: str, blurred: bool = False) -> Interval:
-        """Mean of a method over the training seeds, with its interval."""
-        return interval(self.of(name, key, blurred).ravel(), self._seed_of_each, hits=self.keys[key].hits)
+        """Mean of a method over the training seeds, with its interval, which ends where the measure does."""
+        values = self.of(name, key, blurred)
+        found = self._over_seeds(interval(values.ravel(), self._seed_of_each, hits=self.keys[key].hits))
+        low, high = _RANGES["rise" if key == "rise" else self.keys[key].key]
+        return replace(found, low=max(found.low, low), high=min(found.high, high))
+
+    def _over_seeds(self, found: Interval) -> Interval:
+        """Without ends, where only one of several seeds is in: pictures are no independent units then."""
+        if len(self.seeds) == 1 or found.per == "seed":
+            return found
+        return replace(found, low=float("nan"), high=float("nan"), n=min(found.n, 1), per="seed")
 
     def ranking(self, key: str = "rise") -> Ranking:
         """The methods in the order of a measure, without the references.
@@ -183,21 +203,59 @@ class Planted:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Rows of the table: by rise, then what has none, then the references."""
+        """Rows of the table: by rise, then what has none, then the references; as given before the end."""
+        if not self.complete:
+            return (*self.methods, *self.references)
         return (*self.rise.order, *self.rise.undefined, *self.references)
 
     def place(self, name: str) -> str:
         """The first and the last place of a method by rise, that it may have."""
-        first, last = self.rise.places.get(name, (0, 0))
+        first, last = self.rise.places.get(name, (0, 0)) if self.complete else (0, 0)
         return ("–" if not first else str(first)) if first == last else f"{first}–{last}"
 
     def sentences(self) -> tuple[str, ...]:
         """What it says: who tells the shortcut, and whether maps lie on the digit."""
+        if not self.complete:
+            return self.unfinished()
         return (
+            *self.doubts(),
             self._risen(),
             self.rise.words,
             *(self._hits(key) for key in ("pointing", "pointing_near")),
             *(self._without(name) for name in self.references),
+        )
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Before the end, that it is not reached."""
+        if self.complete:
+            return ()
+        last = [self.of(name, "mark_share_shortcut") for name in self.methods if name not in self.errors]
+        whole = np.all([(~np.isnan(values)).any(1) for values in last], axis=0).sum() if last else 0
+        return (
+            f"Not complete: {whole} of {len(self.seeds)} training seeds have values of all methods. Means "
+            "are of what was measured so far, and nothing is ranked.",
+        )
+
+    def doubts(self) -> tuple[str, ...]:
+        """Which networks do not read what those of their role should, where it was measured."""
+        return (
+            *self._doubt("clean", "accuracy", True, "not read the digit: they are right"),
+            *self._doubt("clean", "flipped_by_watermark", False, "read the mark: it changes their answer"),
+            *self._doubt(
+                "shortcut", "flipped_by_watermark", True, "not read the mark: it changes their answer"
+            ),
+        )
+
+    def _doubt(self, role: str, figure: str, should: bool, words: str) -> tuple[str, ...]:
+        known = [one.figures[figure] for one in self.networks if one.role == role and figure in one.figures]
+        wrong = sorted(100 * value for value in known if (value >= _READS) != should)
+        if not wrong:
+            return ()
+        first, last = f"{wrong[0]:.0f}", f"{wrong[-1]:.0f}"
+        span = first if first == last else f"{first} to {last}"
+        return (
+            f"{len(wrong)} of {len(known)} {role} networks do {words} in {span} % of the scenes. What "
+            f"is said here of {role} networks rests on the opposite.",
         )
 
     def _risen(self) -> str:
@@ -249,17 +307,30 @@ class Planted:
             )
             for line in (head, *lines)
         ]
-        return "\n".join([*drawn, "", *self.about(), "", *self.sentences()])
+        first = [] if self.complete else [*self.unfinished(), ""]
+        said = self.sentences() if self.complete else self.doubts()
+        return "\n".join([*first, *drawn, "", *self.about(), "", *said])
 
     def about(self) -> tuple[str, ...]:
         """How it was measured, in words."""
-        several = len(self.seeds) > 1
+        several, planned = len(self.seeds) > 1, "" if self.complete else "Planned: "
+        over = "over the seeds" if several else "over the scenes of one network"
         return (
-            f"{self.n_scenes} scenes of {self.size} x {self.size} for each of {len(self.seeds)} training "
-            f"seed{'s' * several}; {self.n_tested} of them for deletion, insertion, ROAD, randomisation.",
-            f"Intervals of 95 %, {'over the seeds' if several else 'over the scenes of one network'}.",
+            f"{planned}{self.n_scenes} scenes of {self.size} x {self.size} for each of {len(self.seeds)} "
+            f"training seed{'s' * several}; {self.n_tested} of them for deletion, insertion, ROAD, "
+            "randomisation.",
+            f"Intervals of 95 %, {over}; none reaches beyond the values that its measure can have.",
+            *self._given(),
             *(f"{one.role}, seed {one.seed}: {one.training}{_figures(one)}" for one in self.networks),
             *(f"{name} failed: {why}" for name, why in self.errors.items()),
+        )
+
+    def _given(self) -> tuple[str, ...]:
+        if not any(one.training == "given" for one in self.networks):
+            return ()
+        return (
+            "Accuracy of given networks, and in how many scenes the watermark changes their answer "
+            "(flipped by watermark), are measured on these scenes.",
         )
 
 

@@ -56,8 +56,8 @@ def report(
     images : picture, batch or list of pictures
         As `SaliencyExplorer` takes them: PIL images, files, arrays, tensors in model space.
     labels : sequence of int or str, optional
-        True class of each picture, by index or name: that is what is explained. None: the model's own top
-        class.
+        True class of each picture, by index or name: tells where the model is wrong. What is explained is
+        the model's own top class all the same (see ``explain`` of `report_stream`).
     progress : bool or callable
         True: a line that tells how far it is. A function is called with every `Step`.
     cancel : CancelToken, optional
@@ -124,6 +124,7 @@ def report_stream(
     marks: Any = None,
     measures: Sequence[str | Measure] = MEASURED,
     layer: str | None = None,
+    explain: str = "model",
     n_images: int = 16,
     random_orders: int = 20,
     seed: int = 0,
@@ -148,10 +149,13 @@ def report_stream(
         See `saliscope.audit.MEASURES`; those that need a mask are left out where there is none.
     layer : str, optional
         What class activation maps read. None: the last layer that can be read.
+    explain : {"model", "label"}
+        The model's own top class, which tells what it does; or the class of the label, which where the model
+        is wrong tells only what speaks for a class that it does not say.
     n_images : int
         Of more pictures, so many are drawn.
     random_orders : int
-        Of each picture, for the ratios of deletion and insertion.
+        Of each picture, to compare deletion and insertion with.
     seed : int
         Draws the pictures, and all else that is random.
     chunk_size : int or "auto"
@@ -172,6 +176,7 @@ def report_stream(
         marks=marks,
         n_images=n_images,
         seed=seed,
+        explain=explain,
         transform=transform,
         mean=mean,
         std=std,
@@ -202,11 +207,9 @@ class _Maker:
         borrowed = sample.borrowed
         names = [borrowed.label(i) for i in sample.predicted.tolist()]
         numbers = (sample.probability.tolist(), sample.score.tolist())
-        rows = zip(sample.picks, sample.target.labels, names, *numbers, strict=True)
-        self.cases = tuple(
-            Case(number, target, predicted, probability, score, target if sample.truth else None)
-            for number, target, predicted, probability, score in rows
-        )
+        truth = sample.truth or (None,) * len(names)
+        rows = zip(sample.picks, sample.target.labels, names, *numbers, truth, strict=True)
+        self.cases = tuple(Case(*row) for row in rows)
         self.pictures, self.given, self.notes = sample.pictures, sample.given, sample.notes
         self.model = type(borrowed.module).__name__
         self.versions = {**versions(), "on": str(machine(borrowed.place(sample.inputs[:1]))["device"])}

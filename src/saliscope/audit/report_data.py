@@ -93,22 +93,34 @@ def _smaller(maps: Tensor, by: int) -> Tensor:
 
 
 def _said(case: "Case") -> str:
-    if case.wrong:
-        return (
-            f"That is the true class, with a probability of {case.score:.2f}; the model says "
-            f"{case.predicted}, with {case.probability:.2f}."
-        )
-    return f"The model says {case.predicted} with a probability of {case.probability:.2f}."
+    says = f"The model says {case.predicted} with a probability of {case.probability:.2f}"
+    if case.other:
+        return f"{says}, and gives this class, the label's, {case.score:.2f}."
+    if case.truth is None:
+        return f"{says}."
+    return f"{says}, which is {f'wrong: the label is {case.truth}' if case.wrong else 'right'}."
 
 
 def _curve(report: "AuditReport", key: str, rows: Sequence[Row], arrays: Arrays) -> dict[str, Any] | None:
-    """Deletion or insertion of every picture: float16 rows, method by method; NaN where there are none."""
-    found = [row.findings[key].course if key in row.findings else None for row in rows]
-    known = [course for course in found if course is not None]
+    """Deletion or insertion of every picture: float16 rows, method by method; NaN where there are none.
+
+    Nor is there one where its number is not defined, as of a constant map: its order would be no order of the
+    map's.
+    """
+    found = [row.findings.get(key) for row in rows]
+    known = [one.course for one in found if one is not None and one.course is not None]
     if not known:
         return None
     first = known[0]
     label, nothing = _CURVES[key], torch.full_like(first.scores, math.nan)
+
+    def drawn(values: Tensor | None, scores: Tensor) -> Tensor:
+        return nothing if values is None else torch.where(values.isfinite()[:, None], scores, nothing)
+
+    own, soft = [nothing] * len(found), [nothing] * len(found)
+    for i, one in enumerate(found):
+        if one is not None and one.course is not None:
+            own[i], soft[i] = drawn(one.values, one.course.scores), drawn(one.blurred, one.course.blurred)
 
     def put(values: Sequence[Tensor], of: str) -> str:
         blob = Blob.from_map(torch.cat(list(values)).numpy(), gaps=True)
@@ -122,8 +134,8 @@ def _curve(report: "AuditReport", key: str, rows: Sequence[Row], arrays: Arrays)
         "label": label,
         "better": "low" if key == "deletion" else "high",
         "fractions": [round(at, 6) for at in first.fractions.tolist()],
-        "scores": put([nothing if one is None else one.scores for one in found], "by every method"),
-        "blurred": put([nothing if one is None else one.blurred for one in found], "by blurred copies"),
+        "scores": put(own, "by every method"),
+        "blurred": put(soft, "by blurred copies"),
         "band": band,
     }
 

@@ -157,7 +157,8 @@ def _row(report: "AuditReport", row: Row, number: int, ends: Any, reasons: _Reas
     sub = "looks at no model" if row.reference else "be wary" if wary else ""
     head = f'<th scope="row">{_text(row.name)}{_sub(sub, "sub wary" if wary else "sub")}</th>'
     if row.error:
-        said = f'<td class="none" colspan="{len(cards)}">failed{reasons.of([row.error])}</td>'
+        why = reasons.of([f"The method failed: {row.error}"])
+        said = f'<td class="none" colspan="{len(cards)}">failed{why}</td>'
         return f'<tr data-method="{number}">{head}{said}</tr>'
     kind = ' class="reference"' if row.reference else ""
     cells = "".join(_cell(report, row, card, i, ends[card.key], reasons) for i, card in enumerate(cards))

@@ -21,7 +21,7 @@ from saliscope.core.query import Query
 from saliscope.core.seeds import generator
 from saliscope.core.targets import ResolvedTarget, Target
 from saliscope.errors import InputError, MethodError, SaliscopeError, TargetError
-from saliscope.faithfulness.protocol import check_count
+from saliscope.faithfulness.protocol import check_choice, check_count
 
 _NAMES = "`labels` are the true classes; names of all classes go into sp.borrow(model, labels=[...])."
 
@@ -41,9 +41,9 @@ class Sample:
     given : int
         How many these were.
     target : ResolvedTarget
-        What is explained: the true class, or else the model's top class.
-    truth : bool
-        Whether it is the true class.
+        What is explained: the model's top class, unless the label's was asked for.
+    truth : tuple of str, optional
+        The true classes, where labels say them.
     predicted : Tensor of shape (n,)
         The model's top class.
     probability : Tensor of shape (n,)
@@ -61,7 +61,7 @@ class Sample:
     picks: tuple[int, ...]
     given: int
     target: ResolvedTarget
-    truth: bool
+    truth: tuple[str, ...] | None
     predicted: Int[Tensor, " n"]
     probability: Float[Tensor, " n"]
     score: Float[Tensor, " n"]
@@ -79,13 +79,14 @@ def sampled(
     marks: Any = None,
     n_images: int = 16,
     seed: int = 0,
+    explain: str = "model",
     **said: Any,
 ) -> Sample:
     """Draw the pictures and ask the model what it makes of them.
 
     Parameters
     ----------
-    model, images, labels, masks, marks, n_images, seed
+    model, images, labels, masks, marks, n_images, seed, explain
         See `saliscope.audit.report`.
     **said
         ``transform``, ``mean`` and ``std``, see `saliscope.borrow`.
@@ -99,6 +100,9 @@ def sampled(
     """
     check_count("n_images", n_images, 1)
     check_count("seed", seed, 0)
+    check_choice("explain", explain, ("model", "label"))
+    if explain == "label" and labels is None:
+        raise InputError("labels", "None", "the class of each picture, since explain='label'", _NAMES)
     borrowed = _borrowed(model, said)
     listed, given = _listed(images, borrowed)
     picks = tuple(range(given))
@@ -116,7 +120,8 @@ def sampled(
     top = _top(borrowed, prepared.inputs)
     predicted, probability = top.target.indices, top.score
     assert predicted is not None
-    asked = top if truth is None else _asked(borrowed, prepared.inputs, tuple(truth[i] for i in picks))
+    true = None if truth is None else _asked(borrowed, prepared.inputs, tuple(truth[i] for i in picks))
+    asked = true if true is not None and explain == "label" else top
     return Sample(
         borrowed=borrowed,
         inputs=prepared.inputs,
@@ -124,7 +129,7 @@ def sampled(
         picks=picks,
         given=given,
         target=replace(asked.target, output="logit"),
-        truth=truth is not None,
+        truth=None if true is None else true.target.labels,
         predicted=predicted.cpu(),
         probability=probability.double().cpu(),
         score=asked.score.double().cpu(),

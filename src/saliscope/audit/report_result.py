@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from saliscope.audit.cards import Measure
-from saliscope.audit.intervals import Ranking, interval, ranking
+from saliscope.audit.intervals import Ranking, interval, joined, ranking
 from saliscope.audit.measures import Measures, Row
 from saliscope.audit.report_html import report_page, summary, text_table
 from saliscope.audit.report_words import (
@@ -29,6 +29,8 @@ from saliscope.audit.report_words import (
 
 LOW = 0.1
 """Probability of a class below which curves have little to lose."""
+
+_ALTERING = {"deletion": "Deletion", "insertion": "Insertion", "road": "ROAD"}
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ class Case:
         """Whether the model says another class than the true one."""
         return self.truth is not None and self.truth != self.predicted
 
+    @property
+    def other(self) -> bool:
+        """Whether another class is explained than the one that the model says."""
+        return self.target != self.predicted
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class AuditReport:
@@ -139,6 +146,7 @@ class AuditReport:
             card.key: ranking(
                 {row.name: self.measures.values(row.name, card.key).numpy() for row in rows},
                 better=card.better,
+                hits=card.hits,
             )
             for card in self.measures.cards
         }
@@ -173,7 +181,7 @@ class AuditReport:
         }
 
     def _number(self, name: str, card: Measure, best: bool) -> Number:
-        mean = interval(self.measures.values(name, card.key).numpy())
+        mean = interval(self.measures.values(name, card.key).numpy(), hits=card.hits)
         if card.key in TOGETHER:
             mean = replace(mean, low=math.nan, high=math.nan)
         found = self.measures.row(name).findings.get(card.key)
@@ -185,7 +193,8 @@ class AuditReport:
     @cached_property
     def sentences(self) -> tuple[str, ...]:
         """The answer: whom to trust, on what evidence, what is noise, and what was not measured."""
-        return answer(self.measures, self.rankings, len(self.pictures))
+        wrong, other = sum(case.wrong for case in self.cases), sum(case.other for case in self.cases)
+        return answer(self.measures, self.rankings, len(self.pictures), wrong=wrong, other=other)
 
     @property
     def protocol(self) -> dict[str, str]:
@@ -197,8 +206,10 @@ class AuditReport:
         """What was audited, in a line."""
         n, methods = len(self.pictures), [row for row in self.measures.rows if not row.reference]
         of = f" of {self.given}, drawn by seed {self.seed}" if n < self.given else ""
+        right = n - sum(case.wrong for case in self.cases)
+        told = "" if self.cases[0].truth is None else f", right on {right} of them"
         return (
-            f"{self.model} on {n} picture{'s' * (n != 1)}{of}; {len(methods)} methods, "
+            f"{self.model} on {n} picture{'s' * (n != 1)}{of}{told}; {len(methods)} methods, "
             f"{len(self.measures.cards)} measures."
         )
 
@@ -215,25 +226,38 @@ class AuditReport:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What keeps the numbers from being taken at face value."""
-        n, wrong = len(self.cases), sum(case.wrong for case in self.cases)
+        n, wrong = len(self.cases), [i + 1 for i, case in enumerate(self.cases) if case.wrong]
         low = sum(case.score < LOW for case in self.cases)
-        explained = "the true class" if self.cases[0].truth is not None else "the model's own top class"
+        other = sum(case.other for case in self.cases)
+        keys = {card.key for card in self.measures.cards}
+        altering = [_ALTERING[key] for key in _ALTERING if key in keys]
         said = [
-            f"Maps explain {explained} of each picture.",
-            f"The model is wrong on {wrong} of {n} pictures." if wrong else "",
+            f"Maps explain the class of the label, on {other} of {n} pictures not the one the model says."
+            if other
+            else "Maps explain the model's own top class of each picture, be it right or wrong.",
+            f"The model is wrong on {len(wrong)} of {n} pictures: {', '.join(map(str, wrong))}."
+            if wrong
+            else "",
             f"On {low} of {n} pictures the class that is explained has a probability below {LOW}: a curve "
-            "that starts there has little to lose, and its ratio to random orders scatters."
+            "that starts there has little to lose."
             if low
             else "",
             softness(self.measures, self.rankings),
-            "Deletion, insertion and ROAD reward blur (arXiv 2304.13836): a map that only knows where does "
-            "well. The number of the map's own blurred copy stands beside.",
-            "Altered pictures are unlike what the model has learnt from; deletion, insertion and ROAD alter "
-            "them in different ways, so a method that is good by one of them alone has proved little.",
-            "A map on the object is no proof that it is true: a model may look elsewhere."
-            if {"pointing", "mass"} & {card.key for card in self.measures.cards}
+            f"{joined(altering)} reward{'s' * (len(altering) == 1)} blur (arXiv 2304.13836): a map that only "
+            "knows where does well. The number of the map's own blurred copy stands beside."
+            if altering
             else "",
-            "Sensitivity is the largest change that was found, and so a lower bound.",
+            "Altered pictures are unlike what the model has learnt from, and each measure alters them in "
+            "its own way: a method that is good by one of them alone has proved little."
+            if altering
+            else "",
+            "A map on the object is no proof that it is true, since a model may look elsewhere: ● of such a "
+            "column means most on the object, not most true."
+            if {"pointing", "pointing_near", "mass", "rank"} & keys
+            else "",
+            "Sensitivity is the largest change that was found, and so a lower bound."
+            if "sensitivity" in keys
+            else "",
             "Intervals are over pictures: they say nothing of other models, or of other kinds of pictures.",
             *(f"{name} was left out: {why}" for name, why in self.measures.skipped.items()),
             *self.notes,
@@ -339,7 +363,8 @@ def _agreed(protocol: Any) -> str:
         text = _value(value)
         label = name.replace("n_random", "random orders").removeprefix("n_").replace("_", " ")
         words += [text if _speaks(value) else f"{label}: {text}"] if text else []
-    return "; ".join(words) or type(protocol).__name__.lower()
+    own = "as the method itself has it" if fields(protocol) else type(protocol).__name__.lower()
+    return "; ".join(words) or own
 
 
 def _speaks(one: Any) -> bool:

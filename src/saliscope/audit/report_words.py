@@ -25,6 +25,12 @@ UNSTABLE = 1.0
 FEW = 8
 """Pictures below which an interval says little, whatever it is."""
 
+STOPPED = (
+    "The audit was stopped before its end: no method is recommended, since what is missing is unknown, maps "
+    "that look at no model included."
+)
+"""What comes first of one that is not complete: methods are compared with references at its end only."""
+
 NOTHING = "Random map"
 """The reference that says what knowing nothing gets, where that is no constant."""
 
@@ -114,7 +120,7 @@ def _verdict(row: Row, measures: Measures, rankings: Mapping[str, Ranking]) -> V
 def _beats(card: Measure, row: Row, other: Any) -> bool:
     """Whether a method's numbers are better than others, by more than noise."""
     values = row.findings[card.key].values.numpy()
-    change = difference(values, np.broadcast_to(np.asarray(other, float), values.shape))
+    change = difference(values, np.broadcast_to(np.asarray(other, float), values.shape), hits=card.hits)
     return change.high < 0 if card.better == "low" else change.low > 0
 
 
@@ -145,17 +151,32 @@ def _leads(card: Measure, row: Row, measures: Measures) -> bool:
     return all(_beats(card, row, one.findings[card.key].values) for one in others)
 
 
-def answer(measures: Measures, rankings: Mapping[str, Ranking], n: int) -> tuple[str, ...]:
-    """The answer in few sentences: whom to trust, whom not, what is noise, what was not measured."""
+def answer(
+    measures: Measures, rankings: Mapping[str, Ranking], n: int, *, wrong: int = 0, other: int = 0
+) -> tuple[str, ...]:
+    """The answer in few sentences: whom to trust, whom not, what is noise, what was not measured.
+
+    Parameters
+    ----------
+    measures, rankings
+        What was found.
+    n : int
+        How many pictures it is of.
+    wrong : int
+        On how many the model says another class than the true one.
+    other : int
+        On how many another class is explained than the one that the model says.
+    """
     found = verdicts(measures, rankings)
     truth = [card for card in measures.cards if card.key in TRUTH]
-    trusted = _trusted(found) if truth and n > 1 else []
-    said = [_first(measures, found, trusted, truth, n), _missing(measures, truth)]
+    trusted = _trusted(found) if truth and n > 1 and measures.complete else []
+    first = _first(measures, rankings, found, trusted, truth, n) if measures.complete else STOPPED
+    said = [first, _wrong(n, wrong, other), _missing(measures, truth)]
     if n > 1:
-        said[1:1] = [
+        said[2:2] = [
             _weak(measures, rankings, truth),
             _object(measures, trusted),
-            _mark(measures, trusted),
+            _mark(measures, trusted, n, other),
             _faulty(found),
             _noise(rankings, truth),
         ]
@@ -169,8 +190,20 @@ def _trusted(found: Sequence[Verdict]) -> list[Verdict]:
     return [one for one in sound if len(one.behind) == len(sound[0].behind)]
 
 
+def _wrong(n: int, wrong: int, other: int) -> str:
+    if 2 * wrong < n or not wrong:
+        return ""
+    tell = (
+        "maps of the label's class do not tell why it says another one"
+        if other
+        else "maps tell why it says what it says, not what would be right"
+    )
+    return f"The model is wrong on {wrong} of {n} picture{'s' * (n != 1)}: {tell}."
+
+
 def _first(
     measures: Measures,
+    rankings: Mapping[str, Ranking],
     found: Sequence[Verdict],
     trusted: Sequence[Verdict],
     truth: Sequence[Measure],
@@ -186,17 +219,45 @@ def _first(
     few = " These are few pictures: take it as a hint." if n < FEW else ""
     if not trusted:
         return f"No method earns trust here: on {pictures} none passes every test without a fault.{few}"
-    means = {card.label: measures.values(trusted[0].name, card.key).nanmean() for card in truth}
-    figures = ", ".join(f"{label} {mean:.2g}" for label, mean in means.items()).replace("-", "−")
     names, many = joined([one.name for one in trusted]), len(trusted) > 1
-    tests, lost = trusted[0].tested, len(trusted[0].behind)
-    among = f"by {len(tests) - lost or 'none'} of them" if lost else "by each"
-    lead = f"On average {trusted[0].name} comes first ({figures}), a lead that may be noise."
     return (
         f"Trust {names} first for this model: on {pictures} {'each is' if many else 'it is'} better than "
-        f"chance by every test of truth ({joined(tests)}), and among the best, as far as that is no noise, "
-        f"{among}. {lead if many else f'Its numbers: {figures}.'}{few}"
+        f"chance by every test of truth ({joined(trusted[0].tested)}){_among(trusted, len(found))}. "
+        f"{_lead(measures, rankings, trusted[0], truth)}{few}"
     )
+
+
+def _among(trusted: Sequence[Verdict], n_methods: int) -> str:
+    """By which tests methods that are trusted are in the best group, where there is one."""
+    if n_methods == 1:
+        return ""
+    first = trusted[0]
+    groups = len(first.best) + len(first.behind)
+    if not groups:
+        return f"; which {'of them' if len(trusted) > 1 else 'method'} is the best cannot be told from noise"
+    if not first.best:
+        return ", though in the best group by none"
+    if any(one.best != first.best for one in trusted):
+        return f", and in the best group by {len(first.best)} of the {groups} tests that have one"
+    return f", and in the best group by {joined(first.best)}"
+
+
+def _lead(measures: Measures, rankings: Mapping[str, Ranking], one: Verdict, truth: Sequence[Measure]) -> str:
+    """The numbers of a method, and by which tests its mean is before those of all others."""
+    known = [card for card in truth if card.label in one.tested]
+    ahead = [card for card in known if rankings[card.key].order[0] == one.name and _several(rankings, card)]
+    means = {card.key: f"{measures.values(one.name, card.key).nanmean():.2g}" for card in known}
+    means = {key: mean.replace("-", "−") for key, mean in means.items()}
+    if not ahead:
+        return f"Numbers of {one.name}: {', '.join(f'{card.label} {means[card.key]}' for card in known)}."
+    orders = [rankings[card.key] for card in ahead]
+    sure = any(ranking.apart(*ranking.order[:2]) for ranking in orders)
+    figures = joined([f"{card.label} ({means[card.key]})" for card in ahead])
+    return f"On average {one.name} comes first by {figures}{'' if sure else ', a lead that may be noise'}."
+
+
+def _several(rankings: Mapping[str, Ranking], card: Measure) -> bool:
+    return len(rankings[card.key].order) > 1
 
 
 def _weak(measures: Measures, rankings: Mapping[str, Ranking], truth: Sequence[Measure]) -> str:
@@ -231,9 +292,14 @@ def _object(measures: Measures, trusted: Sequence[Verdict]) -> str:
     )
 
 
-def _mark(measures: Measures, trusted: Sequence[Verdict]) -> str:
+def _mark(measures: Measures, trusted: Sequence[Verdict], n_pictures: int, other: int) -> str:
     if not trusted or not any(card.key == "mark_share" for card in measures.cards):
         return ""
+    if other:
+        return (
+            "Whether the model uses the mark cannot be told from maps of another class than the one that it "
+            f"says, as here on {other} of {n_pictures} pictures."
+        )
     more, area, n = _on(measures, trusted, "mark_share")
     if n < 2:
         return f"Whether the model uses the mark cannot be told from {n} picture{'s' * (n != 1)} with one."
@@ -302,11 +368,7 @@ def _missing(measures: Measures, truth: Sequence[Measure]) -> str:
     failed = [row.name for row in measures.rows if row.error]
     if failed:
         said.append(f"{joined(failed)}, which failed")
-    words = f"Not measured: {'; '.join(said)}." if said else ""
-    stopped = (
-        "" if measures.complete else "The audit was stopped before its end, and what is missing is unknown."
-    )
-    return f"{stopped} {words}".strip()
+    return f"Not measured: {'; '.join(said)}." if said else ""
 
 
 def softness(measures: Measures, rankings: Mapping[str, Ranking]) -> str:

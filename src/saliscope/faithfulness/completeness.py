@@ -17,8 +17,9 @@ from saliscope.core.query import Query
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError
 from saliscope.faithfulness.order import as_values, asked, explained
-from saliscope.faithfulness.protocol import check_count
+from saliscope.faithfulness.protocol import agreed, check_count
 from saliscope.faithfulness.replacement import as_replacement
+from saliscope.faithfulness.shown import Shown
 
 WORK = ("n_steps", "n_samples", "n_masks", "n_iterations")
 """Parameters that say how much work a method does; the first that it has is doubled."""
@@ -48,7 +49,7 @@ class CompletenessProtocol:
 
 
 @dataclass(frozen=True)
-class Completeness:
+class Completeness(Shown):
     """Sum of a map, beside the change of the score that it should be.
 
     Attributes
@@ -100,7 +101,7 @@ class StepDoublingProtocol:
 
 
 @dataclass(frozen=True)
-class StepDoubling:
+class StepDoubling(Shown):
     """How far a map moves when its method does twice the work.
 
     Attributes
@@ -186,7 +187,7 @@ def completeness_stream(
     ------
     Step of Completeness
     """
-    protocol = replace(protocol or CompletenessProtocol(), **options)
+    protocol = agreed(CompletenessProtocol(), protocol, options)
 
     def steps() -> Generator[Step[Completeness], None, None]:
         query = Query(model, inputs, asked(maps, target), chunk_size)
@@ -293,7 +294,7 @@ def step_doubling_stream(
     ------
     Step of StepDoubling
     """
-    protocol = replace(protocol or StepDoublingProtocol(), **options)
+    protocol = agreed(StepDoublingProtocol(), protocol, options)
 
     def steps() -> Generator[Step[StepDoubling], None, None]:
         query = Query(model, inputs, target, "auto")

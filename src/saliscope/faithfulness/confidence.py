@@ -14,8 +14,9 @@ from saliscope.core.query import Query
 from saliscope.core.targets import OUTPUTS, Output, ResolvedTarget
 from saliscope.faithfulness.curves import NO_SCORE, note_of, scored
 from saliscope.faithfulness.order import Ranking, as_maps, is_constant
-from saliscope.faithfulness.protocol import check_choice
+from saliscope.faithfulness.protocol import agreed, check_choice
 from saliscope.faithfulness.replacement import as_replacement
+from saliscope.faithfulness.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class ConfidenceProtocol:
 
 
 @dataclass(frozen=True)
-class Confidence:
+class Confidence(Shown):
     """The score of pictures that were dimmed by a map.
 
     Attributes
@@ -60,7 +61,7 @@ class Confidence:
     drop : Tensor of shape (n,)
         ``max(0, score - dimmed) / score``; NaN where it is not defined.
     increase : Tensor of shape (n,)
-        1 where the dimmed picture has the higher score, 0 where not; NaN where that is not defined.
+        1 where the dimmed picture has the higher score, 0 where not; NaN where the drop is.
     target : ResolvedTarget
         What was scored.
     protocol : ConfidenceProtocol
@@ -125,7 +126,7 @@ def average_drop(
     InputError
         If the maps do not fit the inputs, or hold NaN.
     """
-    protocol = ConfidenceProtocol() if protocol is None else protocol
+    protocol = agreed(ConfidenceProtocol(), protocol, {})
     query = Query(model, inputs, scored({"map": maps}, target, protocol.output), chunk_size)
     pictures = query.pictures("to be dimmed")
     values = as_maps(maps, pictures)
@@ -138,15 +139,18 @@ def average_drop(
     score = exact(query.score)
     dimmed = exact(query.scores(masks * pictures + (1 - masks) * instead))
     none = score < NO_SCORE
+    nothing = (instead == pictures).flatten(1).all(1).cpu()
+    without = flat | none | nothing
     notes = (
         note_of(flat, "the map has one value throughout, which cannot be stretched"),
         note_of(none, f"the score in the whole picture is below {NO_SCORE:g}"),
+        note_of(nothing, "the picture is what would replace it: nothing is dimmed"),
     )
     return Confidence(
         score=score,
         dimmed=dimmed,
-        drop=torch.where(flat | none, torch.nan, (score - dimmed).clamp(min=0) / score),
-        increase=torch.where(flat, torch.nan, (dimmed > score).double()),
+        drop=torch.where(without, torch.nan, (score - dimmed).clamp(min=0) / score),
+        increase=torch.where(without, torch.nan, (dimmed > score).double()),
         target=query.target,
         protocol=protocol,
         notes=tuple(filter(None, notes)),

@@ -19,7 +19,8 @@ from saliscope.core.picture_space import blur_matrix
 from saliscope.errors import MethodError
 from saliscope.faithfulness.curves import Curve, Trial, note_of, trial
 from saliscope.faithfulness.order import Ranking, as_maps
-from saliscope.faithfulness.protocol import Protocol, check_count
+from saliscope.faithfulness.protocol import Protocol, agreed, check_count
+from saliscope.faithfulness.shown import Shown
 
 _NO_AREA = 1e-6
 """A mean area below this share of the largest score is about zero."""
@@ -60,7 +61,7 @@ class ControlProtocol:
 
 
 @dataclass(frozen=True)
-class AgainstRandom:
+class AgainstRandom(Shown):
     """A map's area beside those of orders that were drawn at random.
 
     Attributes
@@ -96,7 +97,7 @@ class AgainstRandom:
 
 
 @dataclass(frozen=True)
-class Controls:
+class Controls(Shown):
     """What a map's area is worth.
 
     Attributes
@@ -160,7 +161,7 @@ def control(
     InputError
         If the maps do not fit the inputs, or hold NaN.
     """
-    asked = ControlProtocol() if protocol is None else protocol
+    asked = agreed(ControlProtocol(), protocol, {})
     soft = blurred(maps, inputs, asked.blur, asked.curve.ranking)
     result = trial(
         model,

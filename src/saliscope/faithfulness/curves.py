@@ -18,15 +18,22 @@ from saliscope.core.query import Query
 from saliscope.core.targets import Output, ResolvedTarget, Target
 from saliscope.errors import MethodError, ModelError, TargetError
 from saliscope.faithfulness.order import as_maps, is_constant, random_ranks, ranks
-from saliscope.faithfulness.protocol import Protocol, check_count
+from saliscope.faithfulness.protocol import Protocol, agreed, check_count, check_options
 from saliscope.faithfulness.replacement import filler
+from saliscope.faithfulness.shown import Shown
 
 NO_SCORE = 1e-6
 """A probability below this has nowhere to fall."""
 
+NO_ORDER = {
+    "signed": "the map has one value throughout, which is no order: the seed drew one",
+    "absolute": "the map has one magnitude throughout, which is no order: the seed drew one",
+}
+"""Why a map has no order, by the ranking."""
+
 
 @dataclass(frozen=True)
-class Curve:
+class Curve(Shown):
     """The score as pixels are taken in the order of a map.
 
     Attributes
@@ -100,7 +107,13 @@ DEFAULTS = (Protocol("deletion"), Protocol("insertion", "blur"))
 
 
 def deletion(
-    model: nn.Module | Borrowed, inputs: Tensor, maps: Any, target: Any = None, **options: Any
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    maps: Any,
+    target: Any = None,
+    *,
+    protocol: Protocol | None = None,
+    **options: Any,
 ) -> Curve:
     """The score as the pixels that a map ranks highest are taken away (RISE, arXiv 1806.07421).
 
@@ -115,40 +128,61 @@ def deletion(
         See `saliscope.faithfulness.order.as_maps`.
     target : see `saliscope.Target`
         None: that of the attribution, or else each input's own top class.
+    protocol : Protocol, optional
+        One of deletion, as those of `saliscope.faithfulness.presets`.
     **options
-        ``chunk_size``, ``progress`` and ``cancel`` as in `trial`; all else are fields of `Protocol`.
+        ``chunk_size``, ``progress`` and ``cancel`` as in `trial`; all else are fields of `Protocol`, in the
+        place of those of `protocol`.
 
     Returns
     -------
     Curve
+        Not defined for a map without an order, a picture that is what would replace it, a class without any
+        probability, or where one step takes all pixels.
 
     Raises
     ------
     InputError
         If the maps do not fit the inputs, or hold NaN.
     MethodError, BaselineError
-        If the protocol is none.
+        If the protocol is none, or one of insertion.
     """
-    return _single(Protocol("deletion"), model, inputs, maps, target, options)
+    return _single(Protocol("deletion"), protocol, model, inputs, maps, target, options)
 
 
 def insertion(
-    model: nn.Module | Borrowed, inputs: Tensor, maps: Any, target: Any = None, **options: Any
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    maps: Any,
+    target: Any = None,
+    *,
+    protocol: Protocol | None = None,
+    **options: Any,
 ) -> Curve:
     """The score as the pixels that a map ranks highest come into a blurred picture (RISE, arXiv 1806.07421).
 
     A map that is true lets the score rise at once: a large area is good. Same parameters as `deletion`.
     """
-    return _single(Protocol("insertion", "blur"), model, inputs, maps, target, options)
+    return _single(Protocol("insertion", "blur"), protocol, model, inputs, maps, target, options)
 
 
 def _single(
-    protocol: Protocol, model: Any, inputs: Tensor, maps: Any, target: Any, options: dict[str, Any]
+    default: Protocol,
+    given: Any,
+    model: Any,
+    inputs: Tensor,
+    maps: Any,
+    target: Any,
+    options: dict[str, Any],
 ) -> Curve:
-    run = {name: options.pop(name) for name in ("chunk_size", "progress", "cancel") if name in options}
-    protocol = replace(protocol, **options)
-    result = trial(model, inputs, {"map": maps}, target, protocols=(protocol,), n_random=0, **run)
-    return result.curves["map"][0]
+    defaults = {"chunk_size": "auto", "progress": None, "cancel": None}
+    chunk_size, progress, cancel = (options.pop(name, value) for name, value in defaults.items())
+    protocol = agreed(default, given, options)
+    if protocol.kind != default.kind:
+        way_out = f"Call {protocol.kind}() with it."
+        raise MethodError("protocol", f"one of {protocol.kind}", f"one of {default.kind}", way_out)
+    stream = _stream(model, inputs, {"map": maps}, target, (protocol,), 0, chunk_size, "maps")
+    return drive(stream, progress, cancel).curves["map"][0]
 
 
 def trial(
@@ -174,6 +208,7 @@ def trial(
     -------
     Trial
     """
+    check_options(options, ("protocols", "n_random", "chunk_size"))
     return drive(trial_stream(model, inputs, maps, target, **options), progress, cancel)
 
 
@@ -206,11 +241,27 @@ def trial_stream(
     ------
     Step of Trial
     """
+    return _stream(model, inputs, maps, target, protocols, n_random, chunk_size, "maps[{!r}]")
+
+
+def _stream(
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    maps: Mapping[str, Any],
+    target: Any,
+    protocols: tuple[Protocol, ...],
+    n_random: int,
+    chunk_size: ChunkSize,
+    called: str,
+) -> Iterator[Step[Trial]]:
+    """`trial_stream`; `called` is what an error calls a map, with room for its name."""
 
     def steps() -> Generator[Step[Trial], None, None]:
         _check(maps, protocols, n_random)
         query = Query(model, inputs, scored(maps, target, protocols[0].output), chunk_size)
-        yield from _Run(query, maps, protocols, n_random).steps()
+        pictures = query.pictures("for deletion and insertion")
+        values = [as_maps(given, pictures, called.format(name)) for name, given in maps.items()]
+        yield from _Run(query, dict(zip(maps, values, strict=True)), protocols, n_random).steps()
 
     return steadily(steps())
 
@@ -224,12 +275,12 @@ class _Run:
     """
 
     def __init__(
-        self, query: Query, maps: Mapping[str, Any], protocols: tuple[Protocol, ...], n_random: int
+        self, query: Query, maps: Mapping[str, Tensor], protocols: tuple[Protocol, ...], n_random: int
     ) -> None:
         self.query, self.protocols, self.names = query, protocols, tuple(maps)
-        inputs = query.pictures("for deletion and insertion")
-        values = [as_maps(given, inputs, f"maps[{name!r}]") for name, given in maps.items()]
-        self.constant = [is_constant(one) for one in values]
+        inputs, values = query.inputs, list(maps.values())
+        self.constant = [[is_constant(one, p.ranking) for one in values] for p in protocols]
+        self.nothing = torch.zeros(len(protocols), len(inputs), dtype=torch.bool)  # that could be taken
         kinds = {(p.seed, p.ranking): p for p in protocols}
         made = {kind: _Orders(values, p, n_random, inputs.device) for kind, p in kinds.items()}
         self.orders = [made[p.seed, p.ranking] for p in protocols]
@@ -267,7 +318,12 @@ class _Run:
         for p in rows[:, 1].unique().tolist():
             r, i, k = rows[rows[:, 1] == p, 2:].T
             gone = self.orders[p].places(r, i) < self.points[p][k].to(query.inputs.device)[:, None, None]
-            made[p] = self.fill[p](i, gone if self.protocols[p].kind == "deletion" else ~gone)
+            deletion = self.protocols[p].kind == "deletion"
+            made[p] = self.fill[p](i, gone if deletion else ~gone)
+            bare = k == (len(self.points[p]) - 1 if deletion else 0)
+            if bool(bare.any()):
+                same = made[p][bare] == query.inputs[i[bare].to(query.inputs.device)]
+                self.nothing[p, i[bare]] = same.flatten(1).all(1).cpu()
         pictures = torch.cat(list(made.values())).contiguous(memory_format=self.layout)
         try:
             score, top = query.scores_and_top(pictures, rows[:, 3])
@@ -302,12 +358,15 @@ class _Run:
         without = torch.zeros(len(self.query), dtype=torch.bool)
         if protocol.output == "probability" and whole in known:
             without = self.scores[p][0, :, whole] < NO_SCORE
+        nothing, once = self.nothing[p].clone(), torch.full_like(without, len(points) == 2)
         curves = []
         for r, scores in enumerate(self.scores[p]):
-            constant = self.constant[r] if r < len(self.constant) else torch.zeros_like(without)
-            notes = (
-                note_of(constant, "the map has one value throughout, which is no order: the seed drew one"),
-                note_of(without, f"the probability of the class is below {NO_SCORE:g} in the whole picture"),
+            constant = self.constant[p][r] if r < len(self.names) else torch.zeros_like(without)
+            reasons = (
+                (constant, NO_ORDER[protocol.ranking]),
+                (without, f"the probability of the class is below {NO_SCORE:g} in the whole picture"),
+                (nothing, "the picture is what would replace it: nothing is taken away"),
+                (once, "one step takes all pixels, so that their order does not matter; take smaller steps"),
             )
             curves.append(
                 Curve(
@@ -317,8 +376,8 @@ class _Run:
                     top=self.top[p][r][:, known],
                     ranks=self.orders[p].ranks(r),
                     target=target,
-                    defined=~(constant | without),
-                    notes=tuple(filter(None, notes)),
+                    defined=~torch.stack([where for where, _ in reasons]).any(0),
+                    notes=tuple(filter(None, (note_of(*reason) for reason in reasons))),
                 )
             )
         return curves

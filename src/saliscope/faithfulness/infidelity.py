@@ -18,8 +18,9 @@ from saliscope.core.seeds import NoiseSource, generator
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError
 from saliscope.faithfulness.order import as_values, asked
-from saliscope.faithfulness.protocol import check_choice, check_count, check_positive
+from saliscope.faithfulness.protocol import agreed, check_choice, check_count, check_positive
 from saliscope.faithfulness.replacement import as_replacement
+from saliscope.faithfulness.shown import Shown
 
 Perturbation = Literal["square", "noisy_baseline", "noise"]
 Values = Literal["contribution", "gradient"]
@@ -87,7 +88,7 @@ class InfidelityProtocol:
 
 
 @dataclass(frozen=True)
-class Infidelity:
+class Infidelity(Shown):
     """How far a map is from foretelling the change of the score.
 
     Attributes
@@ -185,7 +186,7 @@ def infidelity_stream(
     ------
     Step of Infidelity
     """
-    protocol = replace(protocol or InfidelityProtocol(), **options)
+    protocol = agreed(InfidelityProtocol(), protocol, options)
 
     def steps() -> Generator[Step[Infidelity], None, None]:
         query = Query(model, inputs, asked(maps, target), chunk_size)

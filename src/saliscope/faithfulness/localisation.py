@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from saliscope.errors import InputError, MethodError
-from saliscope.faithfulness.order import Ranking, as_maps, is_constant, ranks
-from saliscope.faithfulness.protocol import check_choice, check_count
+from saliscope.faithfulness.order import Ranking, as_maps, is_constant, numbers, ranks
+from saliscope.faithfulness.protocol import agreed, check_choice, check_count
+from saliscope.faithfulness.shown import Shown
 
 Part = Literal["positive", "absolute"]
 
@@ -77,7 +78,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class PointingGame:
+class PointingGame(Shown):
     """Whether the maximum of each map lies on the object.
 
     Attributes
@@ -89,9 +90,9 @@ class PointingGame:
     distances : Tensor of shape (n,)
         Of the point from the nearest pixel of the mask; 0 in it.
     points : Tensor of shape (n, 2)
-        Row and column of the point.
+        Row and column of the point; (-1, -1) for a map with one value throughout, which points nowhere.
     centre_hits : Tensor of shape (n,)
-        What the centre of the picture gets in the same games, without any map.
+        What the centre of the picture gets in the same games, those that are defined, without any map.
     labels : tuple
         Class of each game.
     notes : tuple of str
@@ -145,7 +146,7 @@ class RelevanceProtocol:
 
 
 @dataclass(frozen=True)
-class Relevance:
+class Relevance(Shown):
     """How much of each map lies on the object.
 
     Attributes
@@ -196,23 +197,23 @@ def pointing_game(
     >>> game = pointing_game(GradCAM().attribute(model, scenes.inputs()), scenes.digit_mask, scenes.labels)
     >>> game.rate().value, game.centre_rate().value
     """
-    agreed = protocol or PointingProtocol()
+    rules = agreed(PointingProtocol(), protocol, {})
     objects, values = _checked(maps, masks)
     n, height, width = values.shape
     rows = tuple(np.asarray(labels).tolist()) if labels is not None else (0,) * n
     if len(rows) != n:
         raise InputError("labels", f"{len(rows)} labels for {n} maps", "one for each")
-    first = ranks(values, agreed.seed, agreed.ranking).flatten(1).argmin(1)
+    first = ranks(values, rules.seed, rules.ranking).flatten(1).argmin(1)
     points = torch.stack([first // width, first % width], 1)
     centre = torch.tensor([[height // 2, width // 2]]).expand(n, 2)
     distances = _distances(points, objects)
-    flat = is_constant(values.abs() if agreed.ranking == "absolute" else values)
+    flat = is_constant(values, rules.ranking)
     return PointingGame(
-        protocol=agreed,
-        hits=agreed.hit(torch.where(flat, torch.nan, distances)),
+        protocol=rules,
+        hits=rules.hit(torch.where(flat, torch.nan, distances)),
         distances=torch.where(flat, torch.nan, distances),
-        points=points,
-        centre_hits=agreed.hit(_distances(centre, objects)),
+        points=torch.where(flat[:, None], -1, points),
+        centre_hits=rules.hit(torch.where(flat, torch.nan, _distances(centre, objects))),
         labels=rows,
         notes=_notes(objects, flat, "map has one value throughout: it points nowhere"),
     )
@@ -238,13 +239,13 @@ def relevance_mass(maps: Any, masks: Any, *, protocol: RelevanceProtocol | None 
     InputError
         See `pointing_game`.
     """
-    agreed = protocol or RelevanceProtocol()
+    rules = agreed(RelevanceProtocol(), protocol, {})
     objects, values = _checked(maps, masks)
-    counted = agreed.counted(values)
+    counted = rules.counted(values)
     # By the largest first, so that no sum is infinite.
     counted = counted / counted.amax((1, 2), keepdim=True)
     share = (counted * objects).sum((1, 2)) / counted.sum((1, 2))
-    return _relevance(agreed, objects, agreed.counted(values), share)
+    return _relevance(rules, objects, rules.counted(values), share)
 
 
 def relevance_rank(maps: Any, masks: Any, *, protocol: RelevanceProtocol | None = None) -> Relevance:
@@ -253,12 +254,12 @@ def relevance_rank(maps: Any, masks: Any, *, protocol: RelevanceProtocol | None 
     Same parameters and errors as `relevance_mass`, and not defined in the same cases. Where fewer than K
     pixels count, the others are drawn by the seed.
     """
-    agreed = protocol or RelevanceProtocol()
+    rules = agreed(RelevanceProtocol(), protocol, {})
     objects, values = _checked(maps, masks)
-    counted = agreed.counted(values)
+    counted = rules.counted(values)
     size = objects.sum((1, 2))
-    highest = ranks(counted, agreed.seed) < size[:, None, None]
-    return _relevance(agreed, objects, counted, (highest & objects).sum((1, 2)).double() / size)
+    highest = ranks(counted, rules.seed) < size[:, None, None]
+    return _relevance(rules, objects, counted, (highest & objects).sum((1, 2)).double() / size)
 
 
 def _relevance(protocol: RelevanceProtocol, objects: Tensor, counted: Tensor, values: Tensor) -> Relevance:
@@ -284,6 +285,11 @@ def _checked(maps: Any, masks: Any) -> tuple[Bool[Tensor, "n height width"], Flo
     if not torch.equal(objects.to(given.dtype), given):
         way_out = "Say which pixels are the object, as in masks > 0.5 or masks == 3."
         raise InputError("masks", "values beside 0 and 1", "a boolean for each pixel", way_out)
+    full, shape = numbers(maps, "maps")
+    coarse = all(own < side for own, side in zip(full.shape[2:], objects.shape[1:], strict=True))
+    if (len(full), *full.shape[2:]) != objects.shape and not coarse:
+        expected = f"shape ({len(full)}, {full.shape[2]}, {full.shape[3]}), a mask for each map"
+        raise InputError("masks", f"shape {tuple(given.shape)} for maps of shape {shape}", expected)
     return objects, as_maps(maps, objects[:, None])
 
 

@@ -51,30 +51,53 @@ def as_values(given: Any, inputs: Tensor, name: str = "maps") -> Float[Tensor, "
     """
     if inputs.ndim != 4:
         raise InputError("inputs", f"shape {tuple(inputs.shape)}", "pictures (n, channels, height, width)")
-    held = getattr(given, "values", None)
-    held = held if isinstance(held, Tensor) else getattr(given, "map", given)
-    try:
-        values = torch.as_tensor(held).detach().cpu().double()
-    except (TypeError, ValueError, RuntimeError):
-        expected = "an attribution, a tensor or an array of numbers"
-        raise InputError(name, f"an object of type {type(given).__name__}", expected) from None
-    shape = tuple(values.shape)
     n, _, height, width = inputs.shape
-    full = values if values.ndim == 4 else values[:, None] if values.ndim == 3 else values[None, None]
-    if full.ndim != 4 or not full.shape[1] or (len(full), *full.shape[2:]) != (n, height, width):
+    full, shape = numbers(given, name)
+    sides = tuple(full.shape[2:])
+    if (len(full), *sides) != (n, height, width):
+        way_out = ""
+        if sides == (width, height):
+            way_out = "Rows come before columns: transpose it, as by m.mT."
+        elif sides[0] < height and sides[1] < width:
+            way_out = (
+                "Enlarge a coarse map first: "
+                "torch.nn.functional.interpolate(m[:, None], size, mode='bilinear')."
+            )
         raise InputError(
             name,
             f"shape {shape} for {n} picture{'s' * (n != 1)} of {height} x {width}",
             f"shape ({n}, {height}, {width}), one value for each pixel that the model is fed",
-            "Enlarge a coarse map first: torch.nn.functional.interpolate(m[:, None], size, mode='bilinear').",
+            way_out,
         )
+    return full
+
+
+def numbers(given: Any, name: str) -> tuple[Float[Tensor, "n channels height width"], tuple[int, ...]]:
+    """The numbers of `as_values`, of whatever size, and the shape that they came in."""
+    held = getattr(given, "values", None)
+    held = held if isinstance(held, Tensor) else getattr(given, "map", given)
+    try:
+        values = torch.as_tensor(held).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        expected = "an attribution, a tensor or an array of numbers"
+        raise InputError(name, f"an object of type {type(given).__name__}", expected) from None
+    if values.is_complex():
+        raise InputError(name, "complex numbers", "real ones", "Take one part of them, as m.real or m.abs().")
+    shape, values = tuple(values.shape), values.double()
+    full = values if values.ndim == 4 else values[:, None] if values.ndim == 3 else values[None, None]
+    if full.ndim != 4 or not full.shape[1]:
+        expected = "shape (n, height, width), one value for each pixel that the model is fed"
+        raise InputError(name, f"shape {shape}", expected)
     bad = ~torch.isfinite(values)
     if bool(bad.any()):
         first = tuple(bad.nonzero()[0].tolist())
         raise InputError(
-            name, f"{int(bad.sum())} NaN or infinite values, the first at index {first}", "finite values"
+            name,
+            f"{int(bad.sum())} NaN or infinite values, the first at index {first}",
+            "finite values",
+            "Leave these maps out; or, if they mean that a pixel has no relevance, write 0 there.",
         )
-    return full
+    return full, shape
 
 
 def asked(maps: Any, target: Any) -> Any:
@@ -127,9 +150,9 @@ def explained(
     return answer, as_values(answer, inputs, "explain")
 
 
-def is_constant(maps: Float[Tensor, "n height width"]) -> Tensor:
-    """Whether each map has one value throughout, and so no order but that of the seed."""
-    low, high = maps.flatten(1).aminmax(dim=1)
+def is_constant(maps: Float[Tensor, "n height width"], ranking: Ranking = "signed") -> Tensor:
+    """Whether each map has one value, or one magnitude, throughout, and so no order but that of the seed."""
+    low, high = _ranked(maps, ranking).flatten(1).aminmax(dim=1)
     return low == high
 
 
@@ -142,13 +165,16 @@ def ranks(
     algorithm nor the layout of the picture decides what a constant part of a map is worth.
     """
     n, height, width = maps.shape
-    flat = maps.reshape(n, -1)
-    flat = flat.abs() if ranking == "absolute" else flat
+    flat = _ranked(maps, ranking).reshape(n, -1)
     drawn = torch.as_tensor(generator(seed, 0).permutation(height * width))
     taken = drawn[torch.argsort(flat[:, drawn], dim=1, descending=True, stable=True)]
     places = torch.empty(taken.shape, dtype=torch.int32)  # a trial holds many orders
     places.scatter_(1, taken, torch.arange(height * width, dtype=torch.int32).expand(n, -1))
     return places.reshape(n, height, width)
+
+
+def _ranked(maps: Tensor, ranking: Ranking) -> Tensor:
+    return maps.abs() if ranking == "absolute" else maps
 
 
 def random_ranks(seed: int, index: int, shape: tuple[int, int]) -> Int[Tensor, "height width"]:

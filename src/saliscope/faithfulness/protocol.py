@@ -1,7 +1,9 @@
 """How a curve of deletion or insertion is measured: all that its area depends on."""
 
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from jaxtyping import Int
@@ -14,6 +16,8 @@ from saliscope.faithfulness.replacement import as_replacement
 Kind = Literal["deletion", "insertion"]
 Rounding = Literal["step", "points"]
 Widths = Literal["pixels", "equal"]
+
+Agreed = TypeVar("Agreed", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,34 @@ class Protocol:
         if self.n_steps is not None:
             step = -(-total // self.n_steps)
         return np.append(np.arange(0, total, step), total)
+
+
+def agreed(default: Agreed, given: Any, options: Mapping[str, Any]) -> Agreed:
+    """The protocol of a test: the one that is given, or the default, with the options in their fields.
+
+    Raises
+    ------
+    MethodError
+        If `given` is a protocol of another test, or an option no field.
+    """
+    asked = default if given is None else given
+    kind = type(default)
+    known = ["protocol", *(field.name for field in fields(kind))]
+    if not isinstance(asked, kind):
+        got = f"a {type(given).__name__}"
+        raise MethodError("protocol", got, f"a {kind.__name__}", f"Its fields: {', '.join(known[1:])}.")
+    check_options(options, known)
+    return replace(asked, **options)
+
+
+def check_options(options: Iterable[str], known: Iterable[str]) -> None:
+    """Raise `MethodError` for an option that is none of those known."""
+    known = tuple(known)
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            way_out = f"Did you mean {close[0]!r}?" if close else ""
+            raise MethodError(name, "an option that is not known", one_of(known), way_out)
 
 
 def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:

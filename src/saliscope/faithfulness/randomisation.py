@@ -15,7 +15,7 @@ from saliscope.core.query import Query
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError
 from saliscope.faithfulness.order import explained, is_constant
-from saliscope.faithfulness.protocol import check_choice, check_count, check_positive
+from saliscope.faithfulness.protocol import agreed, check_choice, check_count, check_positive
 from saliscope.faithfulness.random_weights import (
     Block,
     Buffers,
@@ -25,6 +25,7 @@ from saliscope.faithfulness.random_weights import (
     blocks_of,
     copied,
 )
+from saliscope.faithfulness.shown import Shown
 from saliscope.faithfulness.similarity import Similarity, similarity
 
 MODES = ("cascading", "independent")
@@ -95,7 +96,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Randomisation:
+class Randomisation(Shown):
     """A method's maps as the network forgets, block by block.
 
     Attributes
@@ -210,8 +211,8 @@ def randomisation_stream(
     ------
     Step of Randomisation
     """
-    agreed = replace(protocol or RandomisationProtocol(), **options)
-    return steadily(_steps(agreed, model, inputs, explain, target))
+    protocol = agreed(RandomisationProtocol(), protocol, options)
+    return steadily(_steps(protocol, model, inputs, explain, target))
 
 
 def _steps(
@@ -259,10 +260,11 @@ def _same(result: Randomisation) -> Randomisation:
 
 
 def _constant(maps: Tensor, of: str) -> tuple[str, ...]:
-    count = int(is_constant(maps).sum())
-    if not count:
-        return ()
-    return (
-        f"{count} of {len(maps)} maps of {of} {'has' if count == 1 else 'have'} one value throughout: a "
-        "correlation with such a map is not defined.",
+    flat = is_constant(maps)
+    cases = (("value", flat), ("magnitude", is_constant(maps, "absolute") & ~flat))
+    return tuple(
+        f"{count} of {len(maps)} maps of {of} {'has' if count == 1 else 'have'} one {what} throughout: how "
+        f"alike the {what}s are is not defined."
+        for what, where in cases
+        if (count := int(where.sum()))
     )

@@ -1,7 +1,7 @@
 """ROAD (arXiv 2202.00449): a model's answers as pixels are infilled, in the order of a map and against it."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,11 @@ from saliscope.core.device import exact
 from saliscope.core.query import Query
 from saliscope.core.targets import OUTPUTS, Output, ResolvedTarget
 from saliscope.errors import InputError, MethodError, one_of
-from saliscope.faithfulness.curves import NO_SCORE, note_of, scored
+from saliscope.faithfulness.curves import NO_ORDER, NO_SCORE, note_of, scored
 from saliscope.faithfulness.infill import Road
 from saliscope.faithfulness.order import Ranking, as_maps, is_constant, ranks
+from saliscope.faithfulness.protocol import agreed
+from saliscope.faithfulness.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class RoadProtocol:
 
 
 @dataclass(frozen=True)
-class RoadScores:
+class RoadScores(Shown):
     """What a model says of pictures with infilled pixels.
 
     Attributes
@@ -94,12 +96,15 @@ class RoadScores:
 
     @property
     def morf_accuracy(self) -> Float[Tensor, " k"]:
-        """Share of the inputs whose top class is right; a true map lets it fall."""
+        """Share of the inputs whose top class is right, of those for which it is defined; NaN for none.
+
+        A true map lets it fall.
+        """
         return self._share(self.morf_right)
 
     @property
     def lerf_accuracy(self) -> Float[Tensor, " k"]:
-        """Share of the inputs whose top class is right; a true map keeps it high."""
+        """The same share as the least relevant pixels go: a true map keeps it high."""
         return self._share(self.lerf_right)
 
     @property
@@ -115,8 +120,9 @@ class RoadScores:
         return torch.where(self.defined, mean, torch.nan)
 
     def _share(self, right: Tensor) -> Tensor:
-        without = self.target.function is not None
-        return torch.full_like(self.fractions, torch.nan) if without else right.double().mean(0)
+        if self.target.function is not None:
+            return torch.full_like(self.fractions, torch.nan)
+        return right[self.defined].double().mean(0)
 
 
 def road(
@@ -158,7 +164,7 @@ def road(
         If the maps do not fit the inputs, or hold NaN.
     """
     run = {name: options.pop(name) for name in ("labels", "chunk_size") if name in options}
-    protocol = replace(options.pop("protocol", RoadProtocol()), **options)
+    protocol = agreed(RoadProtocol(), options.pop("protocol", None), options)
     return drive(road_stream(model, inputs, maps, target, protocol=protocol, **run), progress, cancel)
 
 
@@ -188,7 +194,7 @@ def road_stream(
     ------
     Step of RoadScores
     """
-    protocol = protocol or RoadProtocol()
+    protocol = agreed(RoadProtocol(), protocol, {})
 
     def steps() -> Generator[Step[RoadScores], None, None]:
         query = Query(model, inputs, scored({"maps": maps}, target, protocol.output), chunk_size)
@@ -203,7 +209,7 @@ class _Run:
 
     def __init__(self, query: Query, maps: Tensor, labels: Any, protocol: RoadProtocol) -> None:
         self.query, self.protocol, self.labels = query, protocol, _checked(labels, query)
-        self.constant = is_constant(maps)
+        self.constant = is_constant(maps, protocol.ranking)
         self.ranks = ranks(maps, protocol.seed, protocol.ranking)
         self.pixels = maps[0].numel()
         self.counts = torch.tensor([0, *(round(f * self.pixels) for f in protocol.fractions)])
@@ -237,7 +243,7 @@ class _Run:
         target = self.query.target
         without = (before < NO_SCORE) & (target.output == "probability")
         notes = [
-            note_of(self.constant, "the map has one value throughout, which is no order: the seed drew one"),
+            note_of(self.constant, NO_ORDER[self.protocol.ranking]),
             note_of(without, f"the probability of the class is below {NO_SCORE:g} in the whole picture"),
         ]
         if target.function is not None:

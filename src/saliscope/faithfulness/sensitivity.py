@@ -1,7 +1,7 @@
 """Max-sensitivity: how far an explanation moves when the picture hardly does."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,8 @@ from saliscope.core.query import Query
 from saliscope.core.seeds import generator
 from saliscope.core.targets import ResolvedTarget
 from saliscope.faithfulness.order import explained
-from saliscope.faithfulness.protocol import check_count, check_positive
+from saliscope.faithfulness.protocol import agreed, check_count, check_positive
+from saliscope.faithfulness.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class SensitivityProtocol:
 
 
 @dataclass(frozen=True)
-class Sensitivity:
+class Sensitivity(Shown):
     """How far explanations of pictures nearby are from that of the picture.
 
     Attributes
@@ -144,7 +145,7 @@ def sensitivity_stream(
     ------
     Step of Sensitivity
     """
-    protocol = replace(protocol or SensitivityProtocol(), **options)
+    protocol = agreed(SensitivityProtocol(), protocol, options)
 
     def steps() -> Generator[Step[Sensitivity], None, None]:
         query = Query(model, inputs, target, "auto")

@@ -81,9 +81,11 @@ def ssim(a: Float[Tensor, "n height width"], b: Float[Tensor, "n height width"])
     Returns
     -------
     Tensor of shape (n,)
-        At most 1; NaN where a map is zero throughout, or smaller than the window.
+        At most 1; NaN where a map has one value throughout, or is smaller than the window.
     """
-    x, y = (one.reshape(a.shape) for one in _pairs(a, b))
+    x, y = _pairs(a, b)
+    flat = _flat(x, y)
+    x, y = (one.reshape(a.shape) for one in (x, y))
     if min(a.shape[1:]) < WINDOW:
         return x.new_full((len(x),), torch.nan)
     x, y = (one / one.abs().amax((1, 2), keepdim=True) for one in (x, y))
@@ -98,7 +100,8 @@ def ssim(a: Float[Tensor, "n height width"], b: Float[Tensor, "n height width"])
     covariance = unbiased * (mean(x * y) - mean_x * mean_y)
     variances = unbiased * (mean(x * x) + mean(y * y) - mean_x.square() - mean_y.square())
     light = (2 * mean_x * mean_y + first) / (mean_x.square() + mean_y.square() + first)
-    return (light * (2 * covariance + second) / (variances + second)).mean((1, 2))
+    found = (light * (2 * covariance + second) / (variances + second)).mean((1, 2))
+    return torch.where(flat, torch.nan, found)
 
 
 def top_overlap(
@@ -127,8 +130,7 @@ def top_overlap(
     x, y = _pairs(a, b)
     k = max(1, round(share * x.shape[1]))
     found = (_top(x, k) * _top(y, k)).sum(1) / k
-    flat = torch.stack([one.amin(1) == one.amax(1) for one in (x, y)]).any(0)
-    return torch.where(flat, torch.nan, found)
+    return torch.where(_flat(x, y), torch.nan, found)
 
 
 def check_share(name: str, value: Any) -> None:
@@ -142,6 +144,11 @@ def _pairs(a: Tensor, b: Tensor) -> tuple[Float[Tensor, "n pixels"], Float[Tenso
         got = f"shapes {tuple(a.shape)} and {tuple(b.shape)}"
         raise InputError("maps", got, "two batches of maps of one shape (n, height, width)")
     return exact(a).flatten(1).contiguous(), exact(b).flatten(1).contiguous()
+
+
+def _flat(x: Float[Tensor, "n pixels"], y: Float[Tensor, "n pixels"]) -> Tensor:
+    """Where either map has one value throughout."""
+    return torch.stack([one.amin(1) == one.amax(1) for one in (x, y)]).any(0)
 
 
 def _mean_ranks(values: Float[Tensor, "n pixels"]) -> Float[Tensor, "n pixels"]:

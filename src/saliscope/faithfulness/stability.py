@@ -17,7 +17,8 @@ from saliscope.core.seeds import NoiseSource
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError
 from saliscope.faithfulness.order import explained
-from saliscope.faithfulness.protocol import check_choice, check_count, check_positive
+from saliscope.faithfulness.protocol import agreed, check_choice, check_count, check_positive
+from saliscope.faithfulness.shown import Shown
 from saliscope.faithfulness.similarity import Similarity, check_share, similarity
 
 Over = Literal["seeds", "noise", "shift"]
@@ -69,7 +70,7 @@ class StabilityProtocol:
 
 
 @dataclass(frozen=True)
-class Stability:
+class Stability(Shown):
     """How alike the maps of several runs are.
 
     Attributes
@@ -172,7 +173,7 @@ def stability_stream(
     ------
     Step of Stability
     """
-    protocol = replace(protocol or StabilityProtocol(), **options)
+    protocol = agreed(StabilityProtocol(), protocol, options)
 
     def steps() -> Generator[Step[Stability], None, None]:
         if protocol.over == "seeds":

@@ -1,17 +1,17 @@
 """What the measures of one map come to, in plain sentences."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from saliscope.faithfulness.controls import AgainstRandom
 from saliscope.faithfulness.curves import Trial
 from saliscope.faithfulness.randomisation import Randomisation
 
-GOOD = 0.95
-"""Share of the random orders that a map has to beat to pass."""
-ALIKE, CHANGED = 0.5, 0.3
-"""Mean rank correlation with the maps of a randomised network: from here on alike, up to here changed."""
+GOOD, BAD = 0.95, 0.25
+"""Shares of the random orders that a map has to beat to pass, and with which it does worse than chance."""
+ALIKE = 0.5
+"""Rank correlation with the map of a randomised network from which on a map is much the same."""
 _NEAR = 0.05
 """Areas that differ by less than this share of each other are about the same."""
 
@@ -33,8 +33,8 @@ class Judgement:
     """
 
     title: str
-    trial: Trial
-    randomisation: Randomisation | None
+    trial: Trial = field(repr=False)
+    randomisation: Randomisation | None = field(repr=False)
     sentence: str
 
 
@@ -48,23 +48,30 @@ class Evidence:
         Share of the random orders that it beats; NaN where it is not defined.
     n_random : int
         How many there are.
-    area, blurred : float
-        The map's area, and that of its blurred copy.
+    area, random, blurred : float
+        The map's area, the mean of theirs, and that of its blurred copy.
     """
 
     beaten: float
     n_random: int
     area: float
+    random: float
     blurred: float
+
+    @property
+    def slight(self) -> bool:
+        """Whether its area is about theirs: the score hardly depends on which pixels are taken."""
+        return _about(self.area, self.random)
 
     @classmethod
     def of(cls, own: AgainstRandom, result: Trial, protocol: int, index: int = 0) -> "Evidence":
         """From a map beside the random orders of a trial that has a map called "blurred", for one input."""
         blurred = float(result.curves["blurred"][protocol].auc[index])
-        return cls(float(own.beaten[index]), len(own.random), float(own.area[index]), blurred)
+        random = float(own.random[:, index].mean())
+        return cls(float(own.beaten[index]), len(own.random), float(own.area[index]), random, blurred)
 
 
-def verdict(title: str, measured: Mapping[str, Evidence], randomised: float | None = None) -> str:
+def verdict(title: str, measured: Mapping[str, Evidence], randomised: Sequence[float] = ()) -> str:
     """Sum up what was measured of one map.
 
     Parameters
@@ -73,9 +80,9 @@ def verdict(title: str, measured: Mapping[str, Evidence], randomised: float | No
         What the map is called.
     measured : dict of str to Evidence
         By "deletion" and "insertion"; either may be missing.
-    randomised : float, optional
-        Mean signed rank correlation of the map with those of the network as it is randomised. Of magnitudes
-        it misleads: they follow the edges of the picture whatever the network has learnt.
+    randomised : sequence of float
+        Signed rank correlations of the map with those of the network after each randomised block. Of
+        magnitudes they mislead: these follow the edges of the picture whatever the network has learnt.
 
     Returns
     -------
@@ -83,37 +90,47 @@ def verdict(title: str, measured: Mapping[str, Evidence], randomised: float | No
         Two or three sentences; what is not defined is said to be so.
     """
     known = {kind: one for kind, one in measured.items() if not math.isnan(one.beaten)}
-    parts = [_against_random(title, known), _beside_blurred(known)]
-    if randomised is not None and not math.isnan(randomised):
+    first, passes = _against_random(title, known)
+    parts = [first, _beside_blurred(known) if passes else ""]
+    if len(randomised) and not any(map(math.isnan, randomised)):
         parts.append(_when_randomised(randomised))
     return " ".join(filter(None, parts))
 
 
-def _against_random(title: str, known: Mapping[str, Evidence]) -> str:
+def _against_random(title: str, known: Mapping[str, Evidence]) -> tuple[str, bool]:
+    """The sentence, and whether the map passes, if only in part."""
     if not known:
-        return f"{title} cannot be judged by deletion and insertion here: no area is defined."
+        return f"{title} cannot be judged by deletion and insertion here: no area is defined.", False
     # Orders that are just as good count half.
     numbers = [f"{one.beaten * one.n_random:g} of {one.n_random}" for one in known.values()]
     numbers[0] += " random orders"
     counts = " and ".join(f"{number} in {kind}" for number, kind in zip(numbers, known, strict=True))
-    passed = [one.beaten >= GOOD for one in known.values()]
+    if all(one.slight for one in known.values()):
+        return (
+            f"{title} cannot be judged with this replacement: its areas are within {100 * _NEAR:g} % of "
+            "those of random orders, so the score hardly depends on which pixels are taken (it beats "
+            f"{counts})."
+        ), False
+    passed = [one.beaten >= GOOD and not one.slight for one in known.values()]
+    failed = [one.beaten <= BAD for one in known.values()]
+    slight = [kind for kind, one in known.items() if one.slight]
+    beside = f", hardly by more than chance in {' and '.join(slight)}" if slight else ""
     if all(passed):
-        return f"{title} passes: it beats {counts}."
-    failed = [one.beaten <= 1 - GOOD for one in known.values()]
+        return f"{title} passes: it beats {counts}.", True
     if any(passed) and any(failed):
         return (
             f"{title} is contradicted: it beats {counts}. One of the two misleads; look at what was fed, and "
             "try another replacement."
-        )
+        ), False
     if any(passed):
-        return f"{title} passes in part: it beats {counts}."
+        return f"{title} passes in part: it beats {counts}{beside}.", True
     if all(failed):
-        return f"{title} fails: it does worse than chance, for it beats only {counts}."
-    return f"{title} does not pass: it beats only {counts}."
+        return f"{title} fails: it does worse than chance, for it beats only {counts}.", False
+    return f"{title} does not pass: it beats only {counts}{beside}.", False
 
 
 def _beside_blurred(known: Mapping[str, Evidence]) -> str:
-    if not known or any(math.isnan(one.blurred) for one in known.values()):
+    if any(math.isnan(one.blurred) for one in known.values()):
         return ""
     if all(_as_good(kind, one.blurred, one.area) for kind, one in known.items()):
         return "Its blurred copy does as well: the place counts, not the single pixel."
@@ -123,17 +140,30 @@ def _beside_blurred(known: Mapping[str, Evidence]) -> str:
 
 
 def _as_good(kind: str, blurred: float, own: float) -> bool:
-    margin = _NEAR * max(abs(blurred), abs(own))
-    return blurred <= own + margin if kind == "deletion" else blurred >= own - margin
+    return _about(blurred, own) or (blurred < own) == (kind == "deletion")
 
 
-def _when_randomised(alike: float) -> str:
-    figures = f"(mean rank correlation {alike:.2f})".replace("-", "−")
-    if alike >= ALIKE:
+def _about(one: float, other: float) -> bool:
+    return abs(one - other) <= _NEAR * max(abs(one), abs(other))
+
+
+def _when_randomised(alike: Sequence[float]) -> str:
+    """By how many blocks can be randomised until the map is another: a mean would hide the course."""
+    n, stays = len(alike), next((i for i, one in enumerate(alike) if one < ALIKE), len(alike))
+    if stays == n:
         return (
-            f"It stays much the same when the network forgets {figures}: it shows the picture more than "
-            "what was learnt."
+            "It stays much the same even when the whole network is randomised (rank correlation "
+            f"{_signed(alike[-1])}): it shows the picture more than what was learnt."
         )
-    if alike <= CHANGED:
-        return f"It changes when the network forgets {figures}: it depends on what was learnt."
-    return f"It changes only in part when the network forgets {figures}."
+    blocks = f"{stays} of {n} blocks are" if stays > 1 else f"1 of {n} blocks is"
+    if stays:
+        after = f"{_signed(alike[stays - 1])}, then {_signed(alike[stays])}"
+        return f"It stays much the same until more than {blocks} randomised (rank correlation {after})."
+    return (
+        f"It changes as soon as the first of {n} blocks is randomised (rank correlation "
+        f"{_signed(alike[0])}): it depends on what was learnt."
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")

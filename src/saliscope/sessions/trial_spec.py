@@ -51,8 +51,6 @@ class Case:
         Why it cannot be judged.
     not_randomised : Exception or None
         Why its method cannot run while weights are randomised.
-    told : tuple
-        What the page was told of it last.
     """
 
     attribution: Attribution
@@ -63,7 +61,6 @@ class Case:
     error: Exception | None = None
     not_randomised: Exception | None = None
     seconds: float = 0.0
-    told: tuple[object, ...] = ()
     fed: dict[str, Blob] = field(default_factory=dict)
 
     @property
@@ -80,7 +77,7 @@ class Case:
         if whole is None or not self.judged:
             return ""
         # Of a strip that is not whole yet nothing is said.
-        alike = float(randomised.mean("signed")[0]) if randomised and randomised.complete else None
+        alike = randomised.measured("signed")[0].tolist() if randomised and randomised.complete else ()
         found = {
             curve.protocol.kind: Evidence.of(against_random(whole, "map", p, LEVEL), whole, p)
             for p, curve in enumerate(whole.curves["map"])
@@ -190,7 +187,7 @@ def _curve_of(
         replaced=None if varies else fed.hash,
         pictures=fed.hash if varies else None,
         blurred=specs.BlurredCurve(soft.scores[0].tolist(), _number(soft.auc)),
-        random=_band_of(random) if random and len(random[0].fractions) > 1 else None,
+        random=_band_of(random) if random else None,
         **({} if beside is None else _ratio_of(beside)),
     ), fed
 
@@ -204,9 +201,12 @@ def _ratio_of(beside: AgainstRandom) -> dict[str, float | None]:
     }
 
 
-def _band_of(random: Sequence[Curve]) -> specs.RandomBand:
+def _band_of(random: Sequence[Curve]) -> specs.RandomBand | None:
+    """None as long as there is one point, and where areas are not defined."""
     scores = torch.stack([one.scores[0] for one in random])
     areas = torch.stack([one.auc[0] for one in random])
+    if scores.shape[1] < 2 or not areas.isfinite().all():
+        return None
     ends = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=scores.dtype)
     low, high = scores.quantile(ends, dim=0)
     area_low, area_high = areas.quantile(ends).tolist()

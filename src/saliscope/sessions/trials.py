@@ -57,6 +57,7 @@ class Trials(Desk):
         self._cases: list[Case] = []
         self._bands: OrderedDict[Hashable, Trial] = OrderedDict()
         self._shown: dict[int, tuple[specs.Trial, list[Blob]]] = {}
+        self._news: dict[int, tuple[object, ...]] = {}
 
     def consider(self, settings: TrialSettings | None) -> None:
         """Judge what is on screen and has not been judged; None stops.
@@ -66,7 +67,7 @@ class Trials(Desk):
         with self._lock:
             changed, self.settings = settings != self.settings, settings
             if settings is None:
-                self._shown.clear()
+                self._forget_told()
                 self.cancel()
             elif (changed or self.settled) and self._next() is not None:
                 self._submit(self._try)
@@ -76,12 +77,23 @@ class Trials(Desk):
         with self._lock:
             self._cases.clear()
             self._bands.clear()
-            self._shown.clear()
+            self._forget_told()
 
     def close(self) -> None:
         """Stop, and let go of the listener and of all that was found out."""
         super().close()
         self.forget()
+
+    def _standing(self) -> dict[int, tuple[specs.Trial, list[Blob]]]:
+        """What was told last of each panel, without what belongs to other settings."""
+        settings, news = self.settings, dict(self._news)
+        if settings is None:
+            return {}
+        return {i: told for i, told in dict(self._shown).items() if news[i][-1] == settings.curves}
+
+    def _forget_told(self) -> None:
+        self._shown.clear()
+        self._news.clear()
 
     def judgement(self, panel: int) -> Judgement | None:
         """What is known of the map on a panel; None where there is nothing."""
@@ -93,7 +105,7 @@ class Trials(Desk):
     @property
     def told(self) -> tuple[specs.Trial | None, ...]:
         """What pages know, panel by panel."""
-        known = dict(self._shown)
+        known = self._standing()
         last = max(known, default=-1)
         return tuple(known[i][0] if i in known else None for i in range(last + 1))
 
@@ -115,7 +127,7 @@ class Trials(Desk):
     def tell_all(self, tell: Callable[[Any, list[Blob]], None]) -> None:
         """Tell somebody who comes late where everything stands."""
         # Without our lock: a page that says hello holds the channel, and our listener waits for that.
-        for trial, blobs in tuple(self._shown.values()):
+        for trial, blobs in self._standing().values():
             tell(trial, blobs)
         if self.settings is not None:
             tell(self.state, [])
@@ -123,7 +135,7 @@ class Trials(Desk):
     @property
     def blobs(self) -> list[Blob]:
         """Arrays of everything that was told."""
-        return [blob for _, blobs in tuple(self._shown.values()) for blob in blobs]
+        return [blob for _, blobs in self._standing().values() for blob in blobs]
 
     def _try(self, number: int) -> Iterator[None]:
         while True:
@@ -148,19 +160,21 @@ class Trials(Desk):
             yield from self._pause(number)
 
     def _next(self) -> tuple[SaliencySession, Case, Part] | None:
-        """What is missing, the quickest first: all curves, then random orders, then randomised weights."""
+        """What is missing, the quickest first: what is known, curves, random orders, randomised weights."""
         settings = self.settings
         if settings is None:
             return None
         seats = [(one, one.attribution) for one in self._panels.sessions]
         cases = [(one, self._case(map_, settings)) for one, map_ in seats if map_ is not None and _done(one)]
+        # Before anything else: a page that went back to settings of before shows those in between.
+        for session, case in cases:
+            known = case.curves is not None or case.error is not None
+            if known and self._news.get(session.panel) != _news(session, case, settings):
+                return session, case, self._tell_again
         for part, lacks in self._parts(settings):
             for session, case in cases:
                 if case.error is None and lacks(session, case):
                     return session, case, part
-        for session, case in cases:
-            if case.told != _news(session, settings):
-                return session, case, self._tell_again
         return None
 
     def _parts(
@@ -296,7 +310,7 @@ class Trials(Desk):
         with self._lock:
             if number != self._number:
                 return
-            case.told = _news(session, settings)
+            self._news[session.panel] = _news(session, case, settings)
             self._shown[session.panel] = told, blobs
             self._hear(number, told, blobs)
 
@@ -311,9 +325,10 @@ def _done(session: SaliencySession) -> bool:
     return session.settled and session.result is not None and session.result.stage == "final"
 
 
-def _news(session: SaliencySession, settings: TrialSettings) -> tuple[object, ...]:
+def _news(session: SaliencySession, case: Case, settings: TrialSettings) -> tuple[object, ...]:
+    """What a page that was told of a case knows."""
     result = session.result
-    return (session.panel, None if result is None else result.job, settings)
+    return (id(case), None if result is None else result.job, settings.randomise, settings.curves)
 
 
 def _inputs_of(session: SaliencySession) -> Tensor:

@@ -112,7 +112,7 @@ class SaliencyExplorer(ExplorerState):
             "code": lambda message: front_end(message.get("files")),
             "cancel": self._cancel,
             "refine": lambda message: self._session_of(message).refine(),
-            "run": lambda message: self.run(),
+            "run": self._run,
             "gradients": self._gradients,
             "predictions": lambda message: Reply(self._session_of(message).predictions().to_json()),
             "export": lambda message: export.reply(self, message.get("format")),
@@ -379,6 +379,12 @@ class SaliencyExplorer(ExplorerState):
 
     def _tell(self, message: Told, blobs: list[Blob]) -> None:
         self._channel.event(kind_of(message), message, blobs)
+
+    def _run(self, message: Message) -> None:
+        if message.get("what") == "trial":
+            self._trials.consider(self.trial)
+        else:
+            self.run()
 
     def _cancel(self, message: Message) -> None:
         if message.get("what") == "trial":

@@ -31,7 +31,9 @@ function staleness({ trial, outdated }: Tried, drawable: Drawable | null): strin
 }
 
 export function curveOf({ trial }: Case, kind: CurveKind): TrialCurve | undefined {
-  return trial.at.length ? trial.curves.find((curve) => curve.kind === kind) : undefined;
+  const found = trial.at.length ? trial.curves.find((curve) => curve.kind === kind) : undefined;
+  // What has no area has no order of its own either: the seed drew the one that was scored.
+  return trial.stage === "final" && found?.auc === null ? undefined : found;
 }
 
 /** The active panel's, if there is one; whoever is first otherwise. */

@@ -102,7 +102,10 @@ export function work(store: Store): TemplateResult | typeof nothing {
   const { phase, text, done, total, eta, error } = state;
   if (phase === "error" && error) return errorBox(error.type, error.message);
   if (phase === "cancelled")
-    return html`<p data-testid="trial-state">Stopped: what is drawn is what was computed.</p>`;
+    return html`<p data-testid="trial-state">
+      Stopped: what is drawn is what was computed.
+      ${button("Go on", "go-on", () => store.request("run", { what: "trial" }))}
+    </p>`;
   if (phase !== "running") return nothing;
   const left = eta !== null && eta >= 1 ? `about ${seconds(eta)} left` : "";
   const far = [total ? progressed(state) : "", left].filter(Boolean).join(" \u00b7 ");

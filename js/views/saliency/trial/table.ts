@@ -134,11 +134,14 @@ function areaCell({ trial, panel }: Case, { kind, auc }: TrialCurve): TemplateRe
   return html`<b data-testid="auc-${kind}-${panel}">${auc === null || !whole(trial) ? absent(trial) : area(auc, trial)}</b>`;
 }
 
+/** Two digits, and two decimals beside one: there methods differ by some per cent. */
+const times = (ratio: number) => (ratio >= 0.1 && ratio < 10 ? ratio.toFixed(2) : number(ratio, 2));
+
 function ratioCell({ trial }: Case, { ratio, ratio_low, ratio_high }: TrialCurve): TemplateResult | string {
   if (ratio === null) return absent(trial);
   const between =
-    ratio_low === null || ratio_high === null ? "" : `${number(ratio_low, 2)} to ${number(ratio_high, 2)}`;
-  return html`${number(ratio, 2)}<small>${between}</small>`;
+    ratio_low === null || ratio_high === null ? "" : `${times(ratio_low)} to ${times(ratio_high)}`;
+  return html`${times(ratio)}<small>${between}</small>`;
 }
 
 function beatenCell({ trial }: Case, { beaten, random }: TrialCurve): TemplateResult | string {
