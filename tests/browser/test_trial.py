@@ -109,6 +109,18 @@ def test_every_method_has_a_curve_and_a_row_and_another_replacement_has_others(s
     for (kind, panel), line in drawn.items():
         explorer.until(lambda at=(kind, panel), line=line: curve(explorer.root, *at) != line, "another curve")
 
+    # What was found before comes back, also to a fold that was closed in between.
+    explorer.part("replacement").select_option("white")
+    for (kind, panel), line in drawn.items():
+        explorer.until(
+            lambda at=(kind, panel), line=line: curve(explorer.root, *at) == line, "the first curve"
+        )
+    expect(table.locator("[data-stale]")).to_have_count(0)
+    explorer.part("end-trial").click()
+    explorer.becomes("trial", None)
+    explorer.set(trial=FEW)
+    explorer.until(lambda: curve(explorer.root, "deletion", 0) == drawn["deletion", 0], "the curve again")
+
 
 def test_what_cannot_be_judged_says_why_and_has_no_number(show):
     before = """
