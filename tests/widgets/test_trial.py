@@ -1,5 +1,6 @@
 """Maps on trial in the explorer: what the page is told is what the model was fed and said."""
 
+import gc
 import io
 import json
 from dataclasses import replace
@@ -270,6 +271,20 @@ def test_going_back_to_settings_of_before_tells_what_was_found_then():
     explorer.trial = {"replacement": "zero", **FEW}
     explorer.ready()
     assert len(page.events("trial")) > n, "a fold that was closed is empty"
+
+
+def test_a_trial_keeps_no_map_alive_that_everybody_else_has_forgotten():
+    """The answers that an explorer remembers have a limit in bytes; paths are most of them."""
+    explorer, _ = opened(trial=FEW)
+    explorer.method = "integrated_gradients"
+    explorer.ready()
+    (case,) = (one for one in explorer._trials._cases if one.attribution.method.key == explorer.method)
+    assert explorer.attribution.path is not None
+    assert case.attribution.path is None
+    explorer.run()  # forgets all answers
+    explorer.ready()
+    gc.collect()
+    assert case.whose() is None
 
 
 def test_a_file_that_is_made_meanwhile_has_no_numbers_of_other_settings():

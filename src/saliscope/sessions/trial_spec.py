@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from weakref import ref
 
 import numpy as np
 import torch
@@ -39,7 +40,9 @@ class Case:
     Attributes
     ----------
     attribution : Attribution
-        Of one picture.
+        Of one picture, without its path: gradients along it are as large as many maps.
+    whose : weakref.ref of Attribution
+        The one on screen. It dies when nobody shows or remembers that map any more.
     settings : TrialSettings
         Those that its curves depend on.
     curves : saliscope.faithfulness.Trial or None
@@ -54,6 +57,7 @@ class Case:
     """
 
     attribution: Attribution
+    whose: "ref[Attribution]"
     settings: TrialSettings
     curves: Trial | None = None
     band: Trial | None = None
@@ -62,6 +66,11 @@ class Case:
     not_randomised: Exception | None = None
     seconds: float = 0.0
     fed: dict[str, Blob] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, attribution: Attribution, settings: TrialSettings) -> "Case":
+        """A map of which nothing is known yet."""
+        return cls(replace(attribution, path=None), ref(attribution), settings)
 
     @property
     def whole(self) -> Trial | None:

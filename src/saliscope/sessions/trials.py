@@ -194,13 +194,14 @@ class Trials(Desk):
     def _case(self, attribution: Attribution, settings: TrialSettings) -> Case:
         found = self._found(attribution, settings)
         if found is None:
-            found = Case(attribution, settings.curves)
-            self._cases = [*self._cases[1 - _KEPT :], found]
+            found = Case.of(attribution, settings.curves)
+            alive = [case for case in self._cases if case.whose() is not None]
+            self._cases = [*alive[1 - _KEPT :], found]
         return found
 
     def _found(self, attribution: Attribution, settings: TrialSettings) -> Case | None:
         wanted = settings.curves
-        of_this = (c for c in self._cases if c.attribution is attribution and c.settings == wanted)
+        of_this = (c for c in self._cases if c.whose() is attribution and c.settings == wanted)
         return next(of_this, None)
 
     def _draw_curves(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
@@ -292,8 +293,10 @@ class Trials(Desk):
     def _gave_way(self, session: SaliencySession, case: Case) -> bool:
         """Whether another map has taken the place of this one."""
         settings = self.settings
-        there = session in self._panels.sessions and session.attribution is case.attribution
-        return not there or settings is None or settings.curves != case.settings
+        shown = session.attribution if session in self._panels.sessions else None
+        return (
+            shown is None or shown is not case.whose() or settings is None or settings.curves != case.settings
+        )
 
     def _publish(self, number: int, session: SaliencySession, case: Case) -> None:
         settings, result = self.settings, session.result
