@@ -22,6 +22,7 @@ from saliscope import (
 )
 from saliscope.attribution import InputXGradient, Saliency
 from saliscope.faithfulness.verdict import Evidence, verdict
+from saliscope.sessions import trials
 from saliscope.sessions.trial_settings import REPLACEMENTS, TrialSettings
 from tests.sessions.tools import PATIENCE, Watched, fingerprint, photo, tiny
 from tests.widgets.tools import Explorer, Page
@@ -241,17 +242,24 @@ def test_a_trial_is_cancelled_alone_and_what_is_known_stays():
     assert shown(page)["stage"] == "final"
 
 
-def test_curves_come_coarse_first():
-    model = Watched(tiny().eval())
-    explorer, page = opened(model=model)
-    explorer.ready()
-    explorer.trial = {"steps": 64, "random": 4}
+@pytest.mark.parametrize("chunk_size", [3, 6, 7])
+def test_curves_come_coarse_first_and_both_know_the_same_points(chunk_size, monkeypatch):
+    monkeypatch.setattr(trials, "STATE_SECONDS", -1.0)  # every step is told
+    explorer, page = opened(chunk_size=chunk_size, trial={"steps": 16, "random": 4})
     explorer.ready()
     seen = [each for each in page.events("trial") if each["curves"]]
-    assert all(each["at"] == sorted(each["at"]) for each in seen)
-    assert all(len(each["at"]) == len(each["curves"][0]["scores"]) for each in seen)
-    assert seen[-1]["at"] == list(range(seen[-1]["points"]))
-    assert len(seen[-1]["at"]) == 41
+    whole = seen[-1]
+    assert whole["at"] == list(range(17))
+    counts = [len(each["at"]) for each in seen]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 5
+    for each in seen:
+        assert each["at"] == sorted(each["at"])
+        assert each["fractions"] == [whole["fractions"][k] for k in each["at"]]
+        for own, last in zip(each["curves"], whole["curves"], strict=True):
+            for name in ("scores", "top"):
+                assert own[name] == [last[name][k] for k in each["at"]]
+            assert own["blurred"]["scores"] == [last["blurred"]["scores"][k] for k in each["at"]]
 
 
 def test_going_back_to_settings_of_before_tells_what_was_found_then():

@@ -148,13 +148,14 @@ def trial_of(
 def _with_curves(
     told: specs.Trial, case: Case, whole: Trial, borrowed: Borrowed, inputs: Tensor
 ) -> tuple[specs.Trial, list[Blob]]:
-    first = whole.curves["map"][0]
+    first, *others = whole.curves["map"]
     shape = (int(first.ranks.shape[1]), int(first.ranks.shape[2]))
     points = first.protocol.points(shape)
-    taken = (first.fractions.numpy() * points[-1]).round().astype(int)
+    # A chunk may end between the curves: what is told of one is told of all.
+    at = np.array(sorted(_reached(first, points).intersection(*(_reached(o, points) for o in others))), int)
     codes = np.searchsorted(points, first.ranks[0].numpy(), side="right")
     ranks = Blob.from_codes(codes.astype(np.uint16))
-    curves = [_curve_of(case, whole, p, borrowed, inputs, points) for p in range(len(whole.curves["map"]))]
+    curves = [_curve_of(case, whole, p, borrowed, inputs, points, at) for p in range(1 + len(others))]
     top = sorted({int(c) for curve in whole.curves["map"] for c in curve.top[0]} - {-1})
     notes = [*first.notes]
     if case.judged:
@@ -165,8 +166,8 @@ def _with_curves(
         told,
         output="score" if target.function is not None else str(first.protocol.output),
         points=len(points),
-        at=np.searchsorted(points, taken).tolist(),
-        fractions=first.fractions.tolist(),
+        at=at.tolist(),
+        fractions=(points[at] / points[-1]).tolist(),
         ranks=ranks.hash,
         labels={str(c): borrowed.label(c) for c in top},
         curves=[curve for curve, _ in curves],
@@ -175,8 +176,20 @@ def _with_curves(
     ), [ranks, *(blob for _, blob in curves)]
 
 
+def _reached(curve: Curve, points: np.ndarray) -> set[int]:
+    """Places of a curve's fractions among all that it will have."""
+    taken = (curve.fractions.numpy() * points[-1]).round().astype(int)
+    return set(np.searchsorted(points, taken).tolist())
+
+
 def _curve_of(
-    case: Case, whole: Trial, p: int, borrowed: Borrowed, inputs: Tensor, points: np.ndarray
+    case: Case,
+    whole: Trial,
+    p: int,
+    borrowed: Borrowed,
+    inputs: Tensor,
+    points: np.ndarray,
+    at: np.ndarray,
 ) -> tuple[specs.TrialCurve, Blob]:
     own, soft = whole.curves["map"][p], whole.curves["blurred"][p]
     kind = own.protocol.kind
@@ -187,15 +200,16 @@ def _curve_of(
         make = _fed_pictures if varies else _replaced
         case.fed[kind] = make(own, borrowed, inputs, points)
     fed = case.fed[kind]
+    told = torch.from_numpy(np.isin(sorted(_reached(own, points)), at))
     return specs.TrialCurve(
         kind=kind,
-        scores=own.scores[0].tolist(),
-        top=own.top[0].tolist(),
+        scores=own.scores[0][told].tolist(),
+        top=own.top[0][told].tolist(),
         auc=_number(own.auc),
         protocol=str(own.protocol),
         replaced=None if varies else fed.hash,
         pictures=fed.hash if varies else None,
-        blurred=specs.BlurredCurve(soft.scores[0].tolist(), _number(soft.auc)),
+        blurred=specs.BlurredCurve(soft.scores[0][told].tolist(), _number(soft.auc)),
         random=_band_of(random) if random else None,
         **({} if beside is None else _ratio_of(beside)),
     ), fed
