@@ -4,6 +4,7 @@ import gc
 import io
 import json
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -21,7 +22,10 @@ from saliscope import (
     baselines,
 )
 from saliscope.attribution import InputXGradient, Saliency
+from saliscope.faithfulness.controls import against_random
 from saliscope.faithfulness.verdict import Evidence, verdict
+from saliscope.render.colormaps import lut
+from saliscope.render.overlay import compose
 from saliscope.sessions import trials
 from saliscope.sessions.trial_settings import REPLACEMENTS, TrialSettings
 from tests.sessions.tools import PATIENCE, Watched, fingerprint, photo, tiny
@@ -242,6 +246,16 @@ def test_a_trial_is_cancelled_alone_and_what_is_known_stays():
     assert shown(page)["stage"] == "final"
 
 
+def test_which_picture_is_whole_and_which_is_emptied():
+    explorer, _ = opened(trial=FEW)
+    explorer.ready()
+    trial = explorer.trials[0].trial
+    for p, curve in enumerate(trial.curves["map"]):
+        found = Evidence.of(against_random(trial, "map", p), trial, p)
+        ends = curve.scores[0, [0, -1]].tolist()
+        assert [found.whole, found.emptied] == (ends if p == 0 else ends[::-1])
+
+
 @pytest.mark.parametrize("chunk_size", [3, 6, 7])
 def test_curves_come_coarse_first_and_both_know_the_same_points(chunk_size, monkeypatch):
     monkeypatch.setattr(trials, "STATE_SECONDS", -1.0)  # every step is told
@@ -272,7 +286,7 @@ def test_going_back_to_settings_of_before_tells_what_was_found_then():
     explorer.trial = {"replacement": "zero", **FEW}
     explorer.ready()
     assert shown(page)["curves"] == first["curves"]
-    assert [told.curves[0].protocol for told in explorer._trials.told] == [first["curves"][0]["protocol"]]
+    assert [told.curves[0].protocol for told in explorer._trials.told[0]] == [first["curves"][0]["protocol"]]
 
     n = len(page.events("trial"))
     explorer.trial = None
@@ -300,7 +314,7 @@ def test_a_file_that_is_made_meanwhile_has_no_numbers_of_other_settings():
     explorer.ready()
     explorer._trials._submit = lambda job: None  # nobody works any more
     explorer.trial = {"replacement": "white", **FEW}
-    assert explorer._trials.told == ()
+    assert explorer._trials.told == ((), {})
     assert explorer._trials.blobs == []
 
 
@@ -400,6 +414,44 @@ class TestFigure:
         assert "1  Saliency (gradient)" in titled
         assert "2  Grad-CAM" in titled
 
+    def test_maps_of_the_randomised_network_stand_below(self):
+        explorer, page = opened(compare=["grad_cam"], sign="negative", trial={**FEW, "randomise": True})
+        explorer.ready()
+        drawn = [
+            np.asarray(axes.images[0].get_array()) for axes in explorer.trial_figure().axes if axes.images
+        ]
+        blobs, nothing = explorer._trials.told[1], np.zeros((*explorer.picture_size, 3), np.uint8)
+        strips = [shown(page, panel)["randomisation"] for panel in range(2)]
+        told = [each for strip in strips for each in (strip, *strip["stages"])]
+        made = [
+            compose(nothing, blobs[one["map"]].array(), one["limit"], lut(), 1.0, 1.0, "negative", "map")
+            for one in told
+        ]
+        assert len(drawn) == len(made)
+        for picture in made:
+            assert any(np.array_equal(picture, one) for one in drawn)
+        assert len({one.tobytes() for one in drawn}) > 2
+        names = {text.get_text() for text in explorer.trial_figure().texts}
+        assert {stage["name"] for stage in strips[0]["stages"]} <= names
+
+    def test_words_do_not_lie_upon_each_other(self):
+        explorer, _ = opened(compare=["grad_cam"], trial={**FEW, "randomise": True})
+        explorer.ready()
+        for width in (3.0, 5.5):
+            figure = explorer.trial_figure(width=width)
+            boxes = [(text.get_text(), text.get_window_extent()) for text in figure.texts]
+            inside = figure.bbox.padded(1)
+            for said, one in boxes:
+                assert inside.contains(one.x0, one.y0), said
+                assert inside.contains(one.x1, one.y1), said
+            for (said, one), (beside, other) in combinations(boxes, 2):
+                across = min(one.x1, other.x1) - max(one.x0, other.x0)
+                down = min(one.y1, other.y1) - max(one.y0, other.y0)
+                # Boxes of lines touch; words do not.
+                assert across <= 1 or down <= 0.3 * min(one.height, other.height), (said, beside)
+        with pytest.raises(InputError, match="width"):
+            explorer.trial_figure(width=2)
+
     def test_the_picture_beside_the_widget_has_the_curves(self):
         explorer, _ = opened()
         explorer.ready()
@@ -498,9 +550,9 @@ class TestPanel:
 
 
 class TestVerdict:
-    GOOD, BAD = Evidence(1.0, 20, 0.1, 0.3, 0.2), Evidence(0.4, 20, 0.3, 0.2, 0.3)
-    RISES, NAN = Evidence(1.0, 20, 0.8, 0.3, 0.5), Evidence(*[float("nan"), 20, *3 * [float("nan")]])
-    WORST = Evidence(0.0, 20, 0.5, 0.3, 0.5)
+    GOOD, BAD = Evidence(1.0, 20, 0.1, 0.3, 0.2, 0.9, 0.0), Evidence(0.4, 20, 0.3, 0.2, 0.3, 0.9, 0.0)
+    RISES, NAN = Evidence(1.0, 20, 0.8, 0.3, 0.5, 0.9, 0.0), Evidence(float("nan"), 20, *5 * [float("nan")])
+    WORST = Evidence(0.0, 20, 0.5, 0.3, 0.5, 0.9, 0.0)
 
     def test_passes(self):
         text = verdict("A", {"deletion": self.GOOD, "insertion": self.RISES}, [0.1, 0.7])
@@ -521,7 +573,7 @@ class TestVerdict:
         assert "passes" not in text
 
     def test_beating_every_order_by_next_to_nothing_is_no_pass(self):
-        slight = Evidence(1.0, 20, 0.572, 0.574, 0.5)
+        slight = Evidence(1.0, 20, 0.572, 0.574, 0.5, 0.9, 0.0)
         text = verdict("A", {"deletion": slight, "insertion": slight})
         assert text.startswith("A cannot be judged with this replacement: its areas are within 5 %")
         text = verdict("A", {"deletion": self.GOOD, "insertion": slight})
@@ -534,6 +586,14 @@ class TestVerdict:
         assert "worse than chance" in text
         assert "the place counts" not in text, "of what does not pass nothing counts"
 
+    def test_a_picture_that_scores_more_when_it_is_gone_is_a_caution(self):
+        rising = replace(self.GOOD, whole=0.55, emptied=0.62)
+        text = verdict("A", {"deletion": rising, "insertion": replace(rising, beaten=0.98)})
+        assert text.count("Mind that the emptied picture scores 0.62, the whole one 0.55: try another") == 1
+        text = verdict("A", {"deletion": self.GOOD, "insertion": replace(self.RISES, emptied=0.9)})
+        assert "the emptied picture scores 0.9, the whole one 0.9:" in text
+        assert "Mind" not in verdict("A", {"deletion": self.GOOD, "insertion": self.RISES})
+
     def test_a_map_that_outlives_the_weights_is_no_evidence(self):
         assert "even when the whole network" in verdict("A", {"deletion": self.GOOD}, [0.9, 0.8])
 
@@ -544,9 +604,9 @@ class TestVerdict:
         assert "rank" not in verdict("A", {"deletion": self.GOOD}, [float("nan"), 0.7])
 
     def test_a_blurred_copy_that_does_as_well_is_said(self):
-        same = Evidence(1.0, 20, 0.2, 0.3, 0.2)
+        same = Evidence(1.0, 20, 0.2, 0.3, 0.2, 0.9, 0.0)
         assert "the place counts" in verdict("A", {"deletion": same})
-        lower = Evidence(1.0, 20, 0.2, 0.3, 0.1)
+        lower = Evidence(1.0, 20, 0.2, 0.3, 0.1, 0.9, 0.0)
         assert "the place counts" in verdict("A", {"deletion": lower})
         assert "the place counts" not in verdict("A", {"insertion": lower})
 

@@ -50,6 +50,8 @@ class Evidence:
         How many there are.
     area, random, blurred : float
         The map's area, the mean of theirs, and that of its blurred copy.
+    whole, emptied : float
+        Scores of the whole picture, and of the one from which every pixel is taken.
     """
 
     beaten: float
@@ -57,6 +59,8 @@ class Evidence:
     area: float
     random: float
     blurred: float
+    whole: float
+    emptied: float
 
     @property
     def slight(self) -> bool:
@@ -66,9 +70,19 @@ class Evidence:
     @classmethod
     def of(cls, own: AgainstRandom, result: Trial, protocol: int, index: int = 0) -> "Evidence":
         """From a map beside the random orders of a trial that has a map called "blurred", for one input."""
-        blurred = float(result.curves["blurred"][protocol].auc[index])
-        random = float(own.random[:, index].mean())
-        return cls(float(own.beaten[index]), len(own.random), float(own.area[index]), random, blurred)
+        blurred = result.curves["blurred"][protocol]
+        whole, emptied = blurred.scores[index, [0, -1]].tolist()
+        if blurred.protocol.kind == "insertion":
+            whole, emptied = emptied, whole
+        return cls(
+            beaten=float(own.beaten[index]),
+            n_random=len(own.random),
+            area=float(own.area[index]),
+            random=float(own.random[:, index].mean()),
+            blurred=float(blurred.auc[index]),
+            whole=whole,
+            emptied=emptied,
+        )
 
 
 def verdict(title: str, measured: Mapping[str, Evidence], randomised: Sequence[float] = ()) -> str:
@@ -87,11 +101,11 @@ def verdict(title: str, measured: Mapping[str, Evidence], randomised: Sequence[f
     Returns
     -------
     str
-        Two or three sentences; what is not defined is said to be so.
+        A few sentences; what is not defined is said to be so.
     """
     known = {kind: one for kind, one in measured.items() if not math.isnan(one.beaten)}
     first, passes = _against_random(title, known)
-    parts = [first, _beside_blurred(known) if passes else ""]
+    parts = [first, _emptied(known), _beside_blurred(known) if passes else ""]
     if len(randomised) and not any(map(math.isnan, randomised)):
         parts.append(_when_randomised(randomised))
     return " ".join(filter(None, parts))
@@ -129,6 +143,17 @@ def _against_random(title: str, known: Mapping[str, Evidence]) -> tuple[str, boo
     return f"{title} does not pass: it beats only {counts}{beside}.", False
 
 
+def _emptied(known: Mapping[str, Evidence]) -> str:
+    """A score that rises as the picture goes is about the replacement more than about the map."""
+    rising = {
+        (f"{one.emptied:.3g}", f"{one.whole:.3g}") for one in known.values() if one.emptied >= one.whole
+    }
+    said = (
+        f"the emptied picture scores {emptied}, the whole one {whole}" for emptied, whole in sorted(rising)
+    )
+    return f"Mind that {'; '.join(said)}: try another replacement." if rising else ""
+
+
 def _beside_blurred(known: Mapping[str, Evidence]) -> str:
     if any(math.isnan(one.blurred) for one in known.values()):
         return ""
@@ -153,17 +178,17 @@ def _when_randomised(alike: Sequence[float]) -> str:
     if stays == n:
         return (
             "It stays much the same even when the whole network is randomised (rank correlation "
-            f"{_signed(alike[-1])}): it shows the picture more than what was learnt."
+            f"{_written(alike[-1])}): it shows the picture more than what was learnt."
         )
     blocks = f"{stays} of {n} blocks are" if stays > 1 else f"1 of {n} blocks is"
     if stays:
-        after = f"{_signed(alike[stays - 1])}, then {_signed(alike[stays])}"
+        after = f"{_written(alike[stays - 1])}, then {_written(alike[stays])}"
         return f"It stays much the same until more than {blocks} randomised (rank correlation {after})."
     return (
         f"It changes as soon as the first of {n} blocks is randomised (rank correlation "
-        f"{_signed(alike[0])}): it depends on what was learnt."
+        f"{_written(alike[0])}): it depends on what was learnt."
     )
 
 
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+def _written(value: float, form: str = ".2f") -> str:
+    return f"{value:{form}}".replace("-", "−")

@@ -20,15 +20,15 @@ TITLE_LINE, LINE = 11.0, 8.6
 INK, MUTED, HAIRLINE, WHITE = "#1f2328", "#59636e", "#b9c0c8", "#ffffff"
 
 
-def check_size(width: float, dpi: float) -> None:
-    """Refuse a figure that nobody can want.
+def check_size(width: float, dpi: float, least: float = 1.0) -> None:
+    """Refuse a figure that nobody can want; `least` is the smallest width.
 
     Raises
     ------
     InputError
         If `width` (inches) or `dpi` are out of range, or not numbers.
     """
-    for name, value, low, high in (("width", width, 1.0, 100.0), ("dpi", dpi, 10.0, 2400.0)):
+    for name, value, low, high in (("width", width, least, 100.0), ("dpi", dpi, 10.0, 2400.0)):
         if not low <= value <= high:
             raise InputError(name, repr(value), f"{low:g} to {high:g}")
 

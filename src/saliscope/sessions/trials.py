@@ -103,11 +103,12 @@ class Trials(Desk):
         return Judgement(case.attribution.method.title, case.whole, case.randomisation, case.sentence)
 
     @property
-    def told(self) -> tuple[specs.Trial | None, ...]:
-        """What pages know, panel by panel."""
+    def told(self) -> tuple[tuple[specs.Trial | None, ...], dict[str, Blob]]:
+        """What pages know, panel by panel, and its arrays by their names."""
         known = self._standing()
         last = max(known, default=-1)
-        return tuple(known[i][0] if i in known else None for i in range(last + 1))
+        trials = tuple(known[i][0] if i in known else None for i in range(last + 1))
+        return trials, {blob.hash: blob for _, blobs in known.values() for blob in blobs}
 
     def raise_errors(self) -> None:
         """Raise why the first of the maps that cannot be judged cannot."""

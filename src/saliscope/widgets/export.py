@@ -93,7 +93,7 @@ def html_of(explorer: "SaliencyExplorer") -> str:
             if explorer.along == "gradient" or len(blobs[0].data) <= _SMALL:
                 answers["gradients"][session.panel] = ({"job": result.job, "stack": blobs[0].hash}, blobs)
     traits = {name: explorer._plain(name) for name in KNOWN}
-    picture = figure_png(screen, explorer._trials.told)
+    picture = figure_png(screen, *explorer._trials.told)
     return page(events, traits, title=_title(explorer), record=records, answers=answers, picture=picture)
 
 

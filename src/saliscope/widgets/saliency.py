@@ -269,7 +269,7 @@ class SaliencyExplorer(ExplorerState):
     def png(self) -> bytes | None:
         """Give the current view as a PNG; None before there is anything to show."""
         screen = self.screen
-        return None if screen.panels[0] is None else figure_png(screen, self._trials.told)
+        return None if screen.panels[0] is None else figure_png(screen, *self._trials.told)
 
     def figure(self, **options: Any) -> "Figure":
         """Draw the current view for a publication: input, maps, colour bars with unit and clipped share.
@@ -294,6 +294,8 @@ class SaliencyExplorer(ExplorerState):
     def trial_figure(self, **options: Any) -> "Figure":
         """Draw the curves of the maps on trial for a publication, with their areas and what they come to.
 
+        Where weights were randomised, the maps of every stage stand below.
+
         Parameters
         ----------
         **options
@@ -310,7 +312,7 @@ class SaliencyExplorer(ExplorerState):
         """
         from saliscope.render.trial_figure import figure
 
-        return figure(self._trials.told, **options)
+        return figure(*self._trials.told, sign=self.sign, colormap=self.colormap, **options)
 
     def to_html(self, path: str | Path) -> Path:
         """Write the explorer as one file that opens from disk, without network and without kernel.
