@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { FakeKernel } from "../demo/kernel.js";
 import { labels } from "../demo/made_up.js";
 import { more } from "../views/saliency/behind.js";
+import { USUAL } from "../views/saliency/trial/fold.js";
 import { open, press, until } from "./page.js";
 
 /** Files that the page has handed over. */
@@ -121,6 +122,21 @@ describe("copy as code", () => {
     const [note, call] = String((copied.mock.calls as unknown[][])[0][0]).split("\n");
     expect(note).toMatch(/^# model and images are yours/);
     expect(call).toBe('SaliencyExplorer(model, images, method="grad_cam", layer="layer3", alpha=0.25)');
+  });
+
+  test.each([
+    [{}, "trial=True"],
+    [
+      { steps: 64, replacement: { kind: "blur", sigma: 8 } },
+      'trial={"replacement": {"kind": "blur", "sigma": 8}, "steps": 64}',
+    ],
+  ])("of a trial what differs: %j", async (asked, written) => {
+    const copied = vi.fn(async () => {});
+    clipboard(copied);
+    const { get } = await open({ traits: { trial: { ...USUAL, ...asked } } });
+    pick(get, "copy-code");
+    await until(() => expect(copied).toHaveBeenCalled());
+    expect(String((copied.mock.calls as unknown[][])[0][0])).toContain(written);
   });
 
   test.each([

@@ -53,6 +53,27 @@ def test_what_nobody_chose_is_left_out() -> None:
     second.close()
 
 
+@pytest.mark.parametrize(
+    ("trial", "written"),
+    [
+        (True, "trial=True"),
+        ({"steps": 5}, 'trial={"steps": 5}'),
+        (
+            {"replacement": "blur", "random": 3},
+            'trial={"replacement": {"kind": "blur", "sigma": 12}, "random": 3}',
+        ),
+    ],
+)
+def test_of_a_trial_what_differs_is_written(trial: object, written: str) -> None:
+    first = SaliencyExplorer(tiny(), photo(), trial=trial)
+    code = first.code()
+    assert written in code
+    second = eval(code, {"SaliencyExplorer": SaliencyExplorer, "model": tiny(), "images": photo()})
+    assert second.trial.to_json() == first.trial.to_json()
+    first.close()
+    second.close()
+
+
 def test_code_makes_the_same_maps() -> None:
     rows = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
     first = EmbeddingExplorer(

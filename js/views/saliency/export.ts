@@ -1,13 +1,14 @@
 /** The ways out: files that the kernel makes, the view as a picture made here, the view as code. */
 import { codeOf } from "../../lib/code.js";
 import { equal } from "../../lib/history.js";
-import { DEFAULTS, type Traits } from "../../lib/wire.js";
+import { DEFAULTS, type Traits, type TrialSettings } from "../../lib/wire.js";
 import type { DialogProps } from "../../ui/dialog.js";
 import { codeDialog, codeItem, copy, fileItems, save } from "../../ui/files.js";
 import type { MenuItem } from "../../ui/menu.js";
 import type { Shell } from "./shell.js";
 import { pictureOf } from "./snapshot.js";
 import type { Store } from "./store.js";
+import { USUAL } from "./trial/fold.js";
 
 /** What the view does not know: Python's `code()` begins with the same line. */
 const YOURS = "# model and images are yours; so are transform= and labels=, if they were given";
@@ -43,6 +44,12 @@ function viewCode(store: Store): string {
   const chosen = Object.entries(traits.params).filter(([name, value]) => !equal(usual.get(name), value));
   traits.params = Object.fromEntries(chosen);
   if (traits.scale.mode !== "fixed") traits.scale = { ...traits.scale, limits: {} };
+  if (traits.trial) {
+    const asked = Object.entries(traits.trial).filter(
+      ([name, value]) => !equal(value, USUAL[name as keyof TrialSettings]),
+    );
+    traits.trial = (asked.length ? Object.fromEntries(asked) : true) as unknown as TrialSettings;
+  }
   traits.panel = store.active.value;
   const info = store.info.value;
   return `${YOURS}\n${codeOf(traits, { models: info?.models.length ?? 1, methods: info?.methods })}`;

@@ -100,6 +100,12 @@ class TrialSettings:
         spec = baseline_spec(self.replacement)
         return {"replacement": spec, **{one.name: getattr(self, one.name) for one in fields(self)[1:]}}
 
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What differs from the usual ones, as plain data, which `of` reads back."""
+        usual = TrialSettings().to_json()
+        return {name: value for name, value in self.to_json().items() if value != usual[name]}
+
 
 def replacement_menu() -> tuple[BaselineInfo, ...]:
     """All named replacements with their controls."""

@@ -185,6 +185,8 @@ class ExplorerState(Live):
         state["params"] = {name: v for name, v in self.params.items() if v != usual.get(name)}
         if self.scale.mode != "fixed":
             state["scale"] = {"mode": self.scale.mode, "limits": {}}
+        if self.trial is not None:
+            state["trial"] = self.trial.changes or True
         state["panel"] = min(self.panel, len(state["compare"]))
         menu = {one.key: one.to_json() for one in method_menu()}
         return f"{_YOURS}\n{code_of(state, USUAL, self.n_models, menu)}"
