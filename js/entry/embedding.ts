@@ -46,11 +46,11 @@ export function show(host: EmbeddingHost, el: HTMLElement, life: AbortSignal): v
 /** The attribution over its picture; the code for it comes when somebody first looks. */
 function fill(element: HTMLElement, host: EmbeddingHost, outer: AbortSignal): () => void {
   const life = lifeWithin(outer);
-  void import("../views/saliency/index.js").then(
-    ({ SaliencyView }) => {
+  void import("../views/saliency/bare.js").then(
+    ({ BareView }) => {
       if (life.signal.aborted) return;
       const traits = signal<Traits>({ ...DEFAULTS, mode: "bare" });
-      const view = new SaliencyView(element, {
+      const view = new BareView(element, {
         traits: traits.value,
         onCommit: (partial) => {
           traits.value = { ...traits.value, ...partial };

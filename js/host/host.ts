@@ -24,7 +24,7 @@ import { addPart, type BlobPart, blob, type Claim, claim, fetchBlobs } from "./b
 import { type Port, readTraits } from "./port.js";
 import { Presence } from "./presence.js";
 import { type Reply, Requests } from "./requests.js";
-import { arraysOf, assemble, lutsOf, needs, trialNeeds } from "./results.js";
+import { arraysOf, assemble, lutsOf, needs, trialNeeds, whole } from "./results.js";
 import { emptySeat, reseated, type Seat } from "./seats.js";
 
 type Message =
@@ -145,7 +145,7 @@ export class Host {
     else if (message.event === "info") this.#takeInfo(message.info);
     else if (message.event === "state") this.#takeState(message.state);
     else if (message.event === "result") this.#keep(() => this.#takeResult(message.result));
-    else if (message.event === "trial") this.#keep(() => this.#takeTrial(message.trial));
+    else if (message.event === "trial") this.#keep(() => this.#takeTrial(whole(message.trial)));
     else if (message.event === "trialstate") this.#trialState.value = message.trialstate;
     else if (message.event === "roll" && this.#presence.here) this.#presence.sign();
   }

@@ -1,5 +1,5 @@
 /** From the message of a result to what can be drawn. */
-import type { Blob, Drawable, Info, Luts, Result, Trial } from "../lib/wire.js";
+import type { Blob, Drawable, Info, Luts, RandomBand, Result, Trial } from "../lib/wire.js";
 import { blob } from "./blobs.js";
 
 /** Hashes of everything that a result is drawn from. */
@@ -14,6 +14,30 @@ export function trialNeeds({ ranks, curves, randomisation }: Trial): string[] {
   const maps = randomisation ? [randomisation, ...randomisation.stages].map(({ map }) => map) : [];
   const fed = curves.flatMap(({ replaced, pictures }) => [replaced, pictures]);
   return [ranks, ...fed, ...maps].filter((name): name is string => Boolean(name));
+}
+
+/** JSON has neither NaN nor infinity: such a number came as null. */
+const numbers = (values: readonly number[], count = values.length) =>
+  values.length === count && values.every(Number.isFinite);
+
+const drawn = ({ fractions, mean, low, high, auc, auc_low, auc_high }: RandomBand) =>
+  [fractions, mean, low, high].every((values) => numbers(values, fractions.length)) &&
+  numbers([auc, auc_low, auc_high]);
+
+/** A trial without the curves that lack a number at one of its points. */
+export function whole(trial: Trial): Trial {
+  const count = trial.at.length;
+  const known = numbers(trial.fractions, count) ? trial.curves : [];
+  const curves = known.flatMap((curve) => {
+    const { scores, blurred, random } = curve;
+    if (!numbers(scores, count)) return [];
+    return {
+      ...curve,
+      blurred: blurred && numbers(blurred.scores, count) ? blurred : null,
+      random: random && drawn(random) ? random : null,
+    };
+  });
+  return { ...trial, curves };
 }
 
 export function arraysOf(names: readonly string[]): ReadonlyMap<string, Blob> {

@@ -44,3 +44,10 @@ export function between(nodes: ArrayLike<number>, at: number): { before: number;
   const span = nodes[after] - nodes[before];
   return { before, after, t: span > 0 ? Math.max(0, (at - nodes[before]) / span) : 0 };
 }
+
+/** Place of the node that is nearest to `at`; the first where there is none. */
+export function nearest(nodes: readonly number[], at: number): number {
+  let best = 0;
+  for (let i = 1; i < nodes.length; i++) if (Math.abs(nodes[i] - at) < Math.abs(nodes[best] - at)) best = i;
+  return best;
+}

@@ -5,7 +5,8 @@ import { number, onGrid } from "../lib/format.js";
 export function tickLabels(values: number[]): string[] {
   const step = values.length > 1 ? values[1] - values[0] : 1;
   const size = Math.max(...values.map(Math.abs));
-  return values.map((value) => (step < 1e-4 || size >= 1e5 ? number(value, 2) : onGrid(value, step)));
+  const digits = Math.max(2, 1 + Math.ceil(Math.log10(size / step)));
+  return values.map((value) => (step < 1e-4 || size >= 1e5 ? number(value, digits) : onGrid(value, step)));
 }
 
 /** Round numbers (1, 2, 5 times a power of ten) that cover `low..high`, about `most` of them. */
@@ -15,9 +16,10 @@ export function ticks(low: number, high: number, most = 5): number[] {
   const raw = span / most;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw * (1 - 1e-9)) ?? 10 * power;
-  const found: number[] = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(i * step + 0); // + 0: no negative zero
-  return found;
+  const first = Math.ceil(low / step - 1e-9);
+  // Counted from 0: beyond 2^53 a number and the next one are the same.
+  const count = Math.floor(high / step + 1e-9) - first + 1;
+  return Array.from({ length: count }, (_, i) => (first + i) * step + 0); // + 0: no negative zero
 }
 
 /** A linear scale from `domain` to `range`; a domain of no width goes to the middle. */

@@ -260,6 +260,20 @@ describe("chart", () => {
     expect(ticks(0, 11.8, 4)).toEqual([0, 5, 10]);
     expect(tickLabels(ticks(-0.31, 0.42, 4))).toEqual(["\u22120.2", "0.0", "0.2", "0.4"]);
     expect(ticks(3, 3)).toEqual([3]);
+    expect(ticks(-0.4, 3)).toContain(0);
+  });
+
+  test.each([
+    [1e5, 1e5 + 1.5e-11],
+    [-7.1232001, -7.1232],
+    [1e6, 1.02e6],
+    [2, 2 + 1e-5],
+  ])("ticks are few, and told apart, from %d to %d", (low, high) => {
+    const marks = ticks(low, high, 4);
+    expect(marks.length).toBeGreaterThan(1);
+    expect(marks.length).toBeLessThan(7);
+    const labels = tickLabels([...new Set(marks)]);
+    expect(new Set(labels).size).toBe(labels.length);
   });
 
   test("labels that would overlap move apart, and stay inside", () => {

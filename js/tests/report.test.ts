@@ -60,7 +60,7 @@ beforeEach(() => {
 afterEach(() => life.abort());
 
 /** The page as Python writes it, with means in the cells, and its script at work. */
-function page() {
+function page(shownData = data) {
   const means = ["0.5", "", "0.3"];
   const cell = (method: number, measure: number) =>
     `<td data-measure="${measure}"${means[method] ? ` data-value="${means[method]}"` : ""}>${means[method]}</td>`;
@@ -78,7 +78,7 @@ function page() {
     extremes: extremes as HTMLElement,
     box: box as HTMLElement,
   };
-  return { ...places, store: openReport(data, places, life.signal) };
+  return { ...places, store: openReport(shownData, places, life.signal) };
 }
 
 const names = (table: Element) => [...table.querySelectorAll("tbody th")].map((head) => head.textContent);
@@ -147,6 +147,28 @@ test("curves that are not defined are not drawn", async () => {
   const { box } = page();
   await frame();
   expect(box.querySelectorAll(".curve path.line").length).toBe(2);
+});
+
+test.each([
+  [[0, 0.25, 1], "25\u00a0%"],
+  [[0, 0.5], "0\u00a0%"],
+  [[0, 0.1], "10\u00a0%"],
+  [[0], "0\u00a0%"],
+])("curves are said at the point nearest to a quarter: %j", async (fractions, share) => {
+  const count = fractions.length;
+  const scores = {
+    shape: [9, count],
+    scale: 1,
+    data: Float32Array.from({ length: 9 * count }, (_, i) => (i < 6 * count ? i : Number.NaN)),
+  };
+  const curve = { ...words.curves[0], fractions };
+  const other = new ReportData({ ...words, curves: [curve] }, (name) =>
+    name === "scores" ? scores : arrays[name],
+  );
+  const { box } = page(other);
+  await frame();
+  const said = box.querySelector(".curve svg")?.getAttribute("aria-label");
+  expect(said).toMatch(new RegExp(`score after ${share} of the pixels: Alpha [\\d.]+, Beta [\\d.]+$`));
 });
 
 test("arrays are read row by row with their scale", () => {

@@ -44,11 +44,34 @@ function sources(): Record<string, string> {
   return files;
 }
 
+/** Every file whose code comes along with one, what is fetched later included; types weigh nothing. */
+function carried(entry: string, files: Record<string, string>): Set<string> {
+  const found = new Set([entry]);
+  for (const path of found)
+    for (const [, target] of (files[path] ?? "").matchAll(
+      /^(?!import type|export type)[^\n]*?(?:from|import)\s*\(?\s*"(\.[^"]+)\.js"/gm,
+    ))
+      found.add(`${posix.join(posix.dirname(path), target)}.ts`);
+  return found;
+}
+
 describe("rooms", () => {
   test("every import stays within what its room may use", () => {
     const files = sources();
     expect(Object.keys(files).length).toBeGreaterThan(25);
     expect(violations(files)).toEqual([]);
+  });
+
+  test("a page of maps carries the pictures of an attribution, and nothing that judges or asks", () => {
+    const files = sources();
+    const code = carried("entry/map_page.ts", files);
+    expect(code).toContain("views/saliency/pictures.ts");
+    expect([...code].filter((path) => !(path in files))).toEqual([]);
+    expect([...code].filter((path) => /saliency\/(trial\/|more|controls|inspector)/.test(path))).toEqual([]);
+    // As the explorer does, so that the names are right.
+    expect([...carried("entry/page.ts", files)]).toEqual(
+      expect.arrayContaining(["views/saliency/trial/bench.ts", "views/saliency/inspector.ts"]),
+    );
   });
 
   test("only entry and the demo name the notebook's save_changes", () => {

@@ -3,9 +3,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { OfflinePort } from "../entry/offline.js";
 import { Host } from "../host/host.js";
+import { nearest } from "../lib/select.js";
 import type { PanelSpec, Traits, Trial, TrialCurve } from "../lib/wire.js";
 import { luminance } from "../render/points/palette.js";
-import { colourOf, nearest } from "../views/saliency/trial/cases.js";
+import { colourOf } from "../views/saliency/trial/cases.js";
 import { paintMasked } from "../views/saliency/trial/fed.js";
 import { USUAL } from "../views/saliency/trial/fold.js";
 import { frame, life, open, pictures, pixels, press, until } from "./page.js";
@@ -169,6 +170,8 @@ describe("what is drawn", () => {
     const cells = [...page.get("trial-table").querySelectorAll("tbody tr:first-child td")];
     expect(cells.map((cell) => cell.textContent?.trim())).toEqual(["not defined", "not defined"]);
     expect(page.text("verdict-0")).toContain("no order of pixels");
+    // Nothing is drawn, so there is nothing to name, and nothing to drag.
+    expect(page.root.querySelector(".keys-of-lines")?.textContent?.trim()).toBe("");
   });
 
   test("a map that cannot be judged says why, as text, and the others are judged", async () => {

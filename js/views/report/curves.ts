@@ -1,7 +1,8 @@
 /** Deletion and insertion of the chosen picture: a line for every method, and where random orders lie. */
 import { html, nothing, svg, type TemplateResult } from "lit-html";
-import { percent } from "../../lib/format.js";
+import { number, percent } from "../../lib/format.js";
 import { type ReadonlySignal, signal, watchWidth } from "../../lib/lifetime.js";
+import { nearest } from "../../lib/select.js";
 import { line, linear, tickLabels, ticks } from "../../render/chart.js";
 import { make, mount } from "../../ui/mount.js";
 import type { CurveWords } from "./data.js";
@@ -102,9 +103,9 @@ function axes(
 
 /** The drawing in words, for who does not see it. */
 function spoken(curve: CurveWords, store: Store, lines: (Float64Array | null)[]): string {
-  const half = curve.fractions.findIndex((at) => at >= 0.25);
+  const at = nearest(curve.fractions, 0.25);
   const said = lines.flatMap((values, i) =>
-    values ? `${store.data.words.methods[i].title} ${values[half].toFixed(2)}` : [],
+    values ? `${store.data.words.methods[i].title} ${number(values[at])}` : [],
   );
-  return `${curve.label}, score after a quarter of the pixels: ${said.join(", ")}`;
+  return `${curve.label}, score after ${percent(curve.fractions[at])} of the pixels: ${said.join(", ") || "none was measured"}`;
 }

@@ -5,9 +5,9 @@ import { MOST_PANELS } from "../../../lib/wire.js";
 import { make, mount } from "../../../ui/mount.js";
 import { button, hint } from "../../../ui/parts.js";
 import type { Fed, Store } from "../store.js";
-import { type Case, casesOf, colourOf, curveOf, leading, nameOf } from "./cases.js";
+import { blurredOf, type Case, casesOf, colourOf, curveOf, leading, nameOf } from "./cases.js";
 import { fedAt } from "./fed.js";
-import { Plot } from "./plot.js";
+import { KINDS, Plot } from "./plot.js";
 import { Settings, work } from "./settings.js";
 import { mountStrip } from "./strip.js";
 import { SAMPLE_OF_RANDOM, sample, table } from "./table.js";
@@ -31,11 +31,9 @@ export function mountBench(element: HTMLElement, head: HTMLElement, store: Store
   mount(life, head, () => work(store));
   const keys = make("div", "keys-of-lines", element);
   mount(life, make("div", "", keys), () => legend(store, cases.value));
-  mount(life, make("div", "back", keys), () =>
-    cases.value.some(({ trial }) => trial.at.length) ? back(store) : nothing,
-  );
+  mount(life, make("div", "back", keys), () => (cases.value.some(isDrawn) ? back(store) : nothing));
   const plots = make("div", "plots", element);
-  for (const kind of ["deletion", "insertion"] as const)
+  for (const kind of KINDS)
     new Plot(
       make("div", "", plots),
       store,
@@ -70,6 +68,9 @@ function show(store: Store, cases: () => readonly Case[], life: AbortSignal): vo
   });
 }
 
+/** Share of a score below which single precision tells nothing. */
+const ROUNDING = 1e-6;
+
 /** From 0 to 1 for probabilities; what there is of anything else. */
 function domainOf(cases: readonly Case[]): [number, number] {
   if (cases.every(({ trial }) => trial.output === "probability")) return [0, 1];
@@ -83,8 +84,9 @@ function domainOf(cases: readonly Case[]): [number, number] {
     .filter(Number.isFinite);
   if (!values.length) return [0, 1];
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  if (high - low < 1e-12) return [low - 0.5, high + 0.5];
-  const pad = 0.04 * (high - low);
+  const size = Math.max(-low, high);
+  // What differs by rounding alone is level.
+  const pad = high - low <= ROUNDING * size ? Math.max(0.5, size / 2) : 0.04 * (high - low);
   return [low - pad, high + pad];
 }
 
@@ -107,12 +109,13 @@ function back(store: Store): TemplateResult {
     : button("Show the maps again", "show-maps", () => store.commit({ taken: null }));
 }
 
+const isDrawn = (one: Case) => KINDS.some((kind) => curveOf(one, kind));
+
 function legend(store: Store, cases: readonly Case[]): TemplateResult | typeof nothing {
-  const drawn = cases.filter((one) => one.trial.at.length);
   const lead = leading(cases, store, "deletion") ?? leading(cases, store, "insertion");
   const curve = lead && (curveOf(lead, "deletion") ?? curveOf(lead, "insertion"));
   const several = store.slots.value.length > 1;
-  return html`${drawn.map(({ panel, slot, trial, stale }) => {
+  return html`${cases.filter(isDrawn).map(({ panel, slot, trial, stale }) => {
     const content = html`${sample(panel)} ${several ? html`<strong class="chip">${panel + 1}</strong>` : nothing}
       <span>${nameOf(store, slot, trial)}</span>`;
     if (!several) return html`<span class="key" ?data-stale=${stale}>${content}</span>`;
@@ -135,9 +138,9 @@ function legend(store: Store, cases: readonly Case[]): TemplateResult | typeof n
       : nothing
   }
   ${
-    curve?.blurred
+    lead && curve && blurredOf(lead, curve)
       ? html`<span class="key"
-          ><svg class="sample" viewBox="-13 -5 26 10" aria-hidden="true" style="--c: var(--c${lead?.panel ?? 0})">
+          ><svg class="sample" viewBox="-13 -5 26 10" aria-hidden="true" style="--c: var(--c${lead.panel})">
             <path class="blurred" d="M-12 0h24"></path></svg
           >the map, blurred</span
         >`

@@ -1,8 +1,8 @@
 /** The maps on trial, in the order of their panels, and how each is told apart. */
 import { explainedClass, named, number, shorten, spaced } from "../../../lib/format.js";
-import type { CurveKind, Drawable, Trial, TrialCurve, Tried } from "../../../lib/wire.js";
+import type { BlurredCurve, CurveKind, Drawable, Trial, TrialCurve, Tried } from "../../../lib/wire.js";
 import { categorical, luminance } from "../../../render/points/palette.js";
-import { differences } from "../specs.js";
+import { differences, isQuestion } from "../specs.js";
 import type { Slot, Store } from "../store.js";
 
 /** A panel whose map is judged. */
@@ -18,7 +18,8 @@ export interface Case {
 export function casesOf(store: Store): Case[] {
   return store.slots.value.flatMap((slot) => {
     const tried = store.tried.value[slot.index];
-    if (!tried) return [];
+    // What is made of other panels is not judged: what was told is of the panel that stood in its place.
+    if (!tried || !isQuestion(slot.spec.value)) return [];
     return [
       { panel: slot.index, slot, tried, trial: tried.trial, stale: staleness(tried, slot.drawable.value) },
     ];
@@ -36,18 +37,15 @@ export function curveOf({ trial }: Case, kind: CurveKind): TrialCurve | undefine
   return trial.stage === "final" && found?.auc === null ? undefined : found;
 }
 
+/** The curve of its blurred copy, where that has an order of its own. */
+export function blurredOf({ trial }: Case, { blurred }: TrialCurve): BlurredCurve | null {
+  return trial.stage === "final" && blurred?.auc === null ? null : blurred;
+}
+
 /** The active panel's, if there is one; whoever is first otherwise. */
 export function leading(cases: readonly Case[], store: Store, kind: CurveKind): Case | undefined {
   const able = cases.filter((one) => !one.stale && curveOf(one, kind));
   return able.find(({ panel }) => panel === store.active.value) ?? able[0];
-}
-
-/** Place among the known points of the one that is nearest to a share of the pixels. */
-export function nearest(fractions: readonly number[], share: number): number {
-  let best = 0;
-  for (let i = 1; i < fractions.length; i++)
-    if (Math.abs(fractions[i] - share) < Math.abs(fractions[best] - share)) best = i;
-  return best;
 }
 
 /** What a score is, as an axis says it. */

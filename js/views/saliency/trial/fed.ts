@@ -1,10 +1,11 @@
 /** The picture as the model was fed it at a point of a map's curve. */
 import { html, type TemplateResult } from "lit-html";
 import { explainedClass, percent } from "../../../lib/format.js";
+import { nearest } from "../../../lib/select.js";
 import type { CurveKind, TrialCurve } from "../../../lib/wire.js";
 import { paintInput } from "../../../render/path.js";
 import type { Fed } from "../store.js";
-import { type Case, classOf, curveOf, DONE, nearest, scored } from "./cases.js";
+import { type Case, classOf, curveOf, DONE, scored } from "./cases.js";
 
 /** `null` where the curve, or what it is drawn from, is not here. */
 export function fedAt(one: Case, kind: CurveKind, share: number): Fed | null {

@@ -3,11 +3,12 @@ import { html, nothing, svg, type TemplateResult } from "lit-html";
 import { clamp, explainedClass, percent } from "../../../lib/format.js";
 import { ARROWS, isShortcut } from "../../../lib/keys.js";
 import { computed, listen, signal, watchWidth } from "../../../lib/lifetime.js";
+import { nearest } from "../../../lib/select.js";
 import type { CurveKind, TrialCurve } from "../../../lib/wire.js";
 import { line, linear, tickLabels, ticks } from "../../../render/chart.js";
 import { make, mount } from "../../../ui/mount.js";
 import type { Store } from "../store.js";
-import { type Case, curveOf, DONE, leading, nearest, scored, scoreOf, shapeOf } from "./cases.js";
+import { blurredOf, type Case, curveOf, DONE, leading, scored, scoreOf, shapeOf } from "./cases.js";
 import { winner } from "./fed.js";
 
 /** Of the width, within bounds in CSS pixels. */
@@ -55,6 +56,8 @@ interface Mark {
 export class Plot {
   readonly #width = signal(0);
   readonly #drawn;
+  /** The share of the pixels under a pointer that has not taken hold. */
+  readonly #pointed = signal<number | null>(null);
   /** Whether a key has moved the point and has not been lifted. */
   #held = false;
 
@@ -90,7 +93,10 @@ export class Plot {
     });
     listen(life, plot, {
       pointerdown: (event) => this.#grab(event, plot),
-      pointermove: (event) => this.#drag(event, plot),
+      pointermove: (event) => this.#move(event, plot),
+      pointerleave: () => {
+        this.#pointed.value = null;
+      },
       pointerup: (event) => this.#drop(event, plot),
       pointercancel: (event) => this.#drop(event, plot),
       dblclick: () => this.store.commit({ taken: null }),
@@ -165,7 +171,7 @@ export class Plot {
         ) => svg`<line class=${value === 0 ? "zero" : "grid"} x1=${LEFT} x2=${right} y1=${y(value)} y2=${y(value)}></line>
         <text x=${LEFT - 12} y=${y(value) + 4} text-anchor="end">${labels[i]}</text>`,
       )}
-      <line class="grid" x1=${LEFT} x2=${right} y1=${base} y2=${base}></line>
+      <line class=${lead ? "rail" : "grid"} x1=${LEFT} x2=${right} y1=${base} y2=${base}></line>
       ${shares.map(
         (share) => svg`<line class="tick" x1=${x(share)} x2=${x(share)} y1=${base} y2=${base + 4}></line>
         <text x=${x(share)} y=${base + 21} text-anchor=${share === 1 ? "end" : "middle"}>${100 * share}</text>`,
@@ -174,7 +180,7 @@ export class Plot {
     </g>`;
   }
 
-  #line({ x, y }: Drawn, one: Case, curve: TrialCurve): TemplateResult {
+  #line({ x, y, lead }: Drawn, one: Case, curve: TrialCurve): TemplateResult {
     const { fractions, stage } = one.trial;
     const xs = fractions.map(x);
     const ys = curve.scores.map(y);
@@ -183,25 +189,29 @@ export class Plot {
     const from = Math.round((every * (one.panel % 6)) / 6);
     const marked = xs.flatMap((_, i) => (i % every === from % every ? [i] : []));
     const active = this.#active(one);
-    const blurred = active && !one.stale ? curve.blurred : null;
+    const blurred = one === lead ? blurredOf(one, curve) : null;
     return svg`<g class="line" ?data-active=${active} ?data-stale=${one.stale !== ""} style="--c: var(--c${one.panel})">
-      ${blurred ? svg`<path class="blurred" d=${line(xs.slice(0, blurred.scores.length), blurred.scores.map(y))}></path>` : nothing}
+      ${blurred ? svg`<path class="blurred" d=${line(xs, blurred.scores.map(y))}></path>` : nothing}
       <path class="own" d=${line(xs, ys)}></path>
       ${stage === "partial" ? xs.map((at, i) => svg`<circle cx=${at} cy=${ys[i]} r="1.8"></circle>`) : nothing}
       ${marked.map((i) => svg`<path class="shape" d=${shapeOf(one.panel)} transform="translate(${xs[i]} ${ys[i]}) scale(3.4)"></path>`)}
     </g>`;
   }
 
-  /** The handle on the axis; where it has been moved, the score of each map at its own nearest point. */
+  /**
+   * The handle on the axis; where it has been moved, or before that where a pointer is, the score of each map at its
+   * own nearest point.
+   */
   #marker(drawn: Drawn): TemplateResult | typeof nothing {
-    const { cases, x, y, base } = drawn;
-    if (!cases.length) return nothing;
-    const share = this.#share;
-    const at = x(share ?? 0);
+    const { cases, lead, x, y, base } = drawn;
+    if (!lead) return nothing;
+    const held = this.#share;
+    const share = held ?? this.#pointed.value;
+    const [at, thumb] = [x(share ?? 0), x(held ?? 0)];
     const handle = svg`<g class="handle">
-      <line x1=${LEFT} x2=${at} y1=${base} y2=${base}></line>
-      <circle class="ring" cx=${at} cy=${base} r=${THUMB + 1}></circle>
-      <circle cx=${at} cy=${base} r=${THUMB - 1}></circle>
+      <line x1=${LEFT} x2=${thumb} y1=${base} y2=${base}></line>
+      <circle class="ring" cx=${thumb} cy=${base} r=${THUMB + 1}></circle>
+      <circle cx=${thumb} cy=${base} r=${THUMB - 1}></circle>
     </g>`;
     const marks: Mark[] = cases
       .filter(({ one }) => share !== null && !one.stale)
@@ -212,8 +222,8 @@ export class Plot {
       })
       .sort((a, b) => a.panel - b.panel);
     if (!marks.length) return handle;
-    return svg`<g class="point">
-      <line x1=${at} x2=${at} y1=${TOP - 4} y2=${base - THUMB}></line>
+    return svg`<g class="point" ?data-ahead=${held === null}>
+      <line x1=${at} x2=${at} y1=${TOP - 4} y2=${held === null ? base : base - THUMB}></line>
       ${marks.map((one) => svg`<circle cx=${one.x} cy=${one.y} r="4" style="--c: var(--c${one.panel})"></circle>`)}
       ${board(drawn, at, marks, this.store.slots.value.length > 1)}
     </g>${handle}`;
@@ -251,19 +261,22 @@ export class Plot {
   #grab(event: PointerEvent, plot: HTMLElement): void {
     if (event.button !== 0 || !this.#fractions) return;
     plot.setPointerCapture(event.pointerId);
-    this.#drag(event, plot);
+    this.#move(event, plot);
   }
 
   get #fractions(): readonly number[] | undefined {
     return leading(this.cases(), this.store, this.kind)?.trial.fractions;
   }
 
-  #drag(event: PointerEvent, plot: HTMLElement): void {
+  /** Along the curve: a hand that holds it shows what was fed there, one that does not what the scores are. */
+  #move(event: PointerEvent, plot: HTMLElement): void {
     const drawn = this.#drawn.value;
     const fractions = this.#fractions;
-    if (!drawn || !fractions || !plot.hasPointerCapture(event.pointerId)) return;
+    if (!drawn || !fractions) return;
     const x = event.clientX - plot.getBoundingClientRect().left;
-    this.#show(nearest(fractions, (x - LEFT) / (drawn.right - LEFT)), fractions);
+    const place = nearest(fractions, (x - LEFT) / (drawn.right - LEFT));
+    if (plot.hasPointerCapture(event.pointerId)) this.#show(place, fractions);
+    else if (event.pointerType === "mouse") this.#pointed.value = fractions[place];
   }
 
   #drop(event: PointerEvent, plot: HTMLElement): void {

@@ -112,7 +112,7 @@ function cells(one: Case, kind: CurveKind): TemplateResult | TemplateResult[] {
   const { trial, panel } = one;
   const curve = trial.curves.find((each) => each.kind === kind);
   // One word for all four numbers: without an area there is none of the others.
-  if (curve?.auc === null && trial.stage === "final")
+  if (trial.stage === "final" && (!curve || curve.auc === null))
     return html`<td class="first none" colspan=${COLUMNS.length} data-label=${TITLES[kind][0]}>
       <span data-testid="auc-${kind}-${panel}">${absent(trial)}</span>
     </td>`;
