@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from saliscope.core.baselines import BASELINES, Baseline
+from saliscope.core.baselines import BASELINES, Baseline, Mean
 from saliscope.errors import MethodError
 from saliscope.faithfulness.protocol import Protocol
-from saliscope.faithfulness.replacement import OWN, Zero, as_replacement
+from saliscope.faithfulness.replacement import OWN, as_replacement
 from saliscope.sessions.menus import baseline_spec, build_baseline, controls
 from saliscope.specs.saliency import BaselineInfo
 
 REPLACEMENTS: dict[str, type[Baseline]] = {
     kind: {**OWN, **BASELINES}[kind]
-    for kind in ("zero", "mean", "blur", "noise", "black", "grey", "white", "static", "road")
+    for kind in ("mean", "blur", "zero", "noise", "black", "grey", "white", "static", "road")
 }
 """What may stand for a hidden pixel, in the order of the menu."""
 
@@ -29,7 +29,8 @@ class TrialSettings:
     Parameters
     ----------
     replacement : Baseline, str, float, Tensor or dict
-        What stands where a pixel is not, in deletion and in insertion.
+        What stands where a pixel is not, in deletion and in insertion. By default the picture's own mean
+        colour: zero is the darkest a picture can be for some models, and no picture at all for others.
     steps : int
         From no pixel to all.
     random : int
@@ -43,7 +44,7 @@ class TrialSettings:
         If a value is none of these.
     """
 
-    replacement: Any = field(default_factory=Zero)
+    replacement: Any = field(default_factory=Mean)
     steps: int = 32
     random: int = 20
     randomise: bool = False

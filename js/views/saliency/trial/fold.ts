@@ -10,7 +10,7 @@ import { bench, fetchBench } from "./behind.js";
 
 /** What a trial begins with. */
 export const USUAL: Readonly<TrialSettings> = {
-  replacement: { kind: "zero" },
+  replacement: { kind: "mean" },
   steps: 32,
   random: 20,
   randomise: false,
