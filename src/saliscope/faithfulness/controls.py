@@ -131,6 +131,7 @@ def control(
     chunk_size: ChunkSize = "auto",
     progress: Any = None,
     cancel: CancelToken | None = None,
+    **options: Any,
 ) -> Controls:
     """A map's area beside those of random orders and of its blurred copy.
 
@@ -151,6 +152,8 @@ def control(
         Called with every `Step` of `Controls`.
     cancel : CancelToken, optional
         Stops between two steps with `Cancelled`, which carries the trial so far.
+    **options
+        Fields of the protocol.
 
     Returns
     -------
@@ -160,8 +163,10 @@ def control(
     ------
     InputError
         If the maps do not fit the inputs, or hold NaN.
+    MethodError
+        If an option is none of the protocol.
     """
-    asked = agreed(ControlProtocol(), protocol, {})
+    asked = agreed(ControlProtocol(), protocol, options)
     soft = blurred(maps, inputs, asked.blur, asked.curve.ranking)
     result = trial(
         model,
@@ -223,24 +228,29 @@ def against_random(result: Trial, name: str, protocol: int = 0, level: float = 0
     Raises
     ------
     MethodError
-        If the trial has no such map, or fewer than two random orders.
+        If the trial has no such map or protocol, or fewer than two random orders.
     """
     _check_share("level", level)
     if name not in result.curves:
         raise MethodError("name", repr(name), f"a map of the trial: {', '.join(result.curves)}")
+    check_count("protocol", protocol, 0)
+    if protocol >= len(result.curves[name]):
+        known = ", ".join(f"{p} ({one.protocol.kind})" for p, one in enumerate(result.curves[name]))
+        raise MethodError("protocol", str(protocol), f"one of the trial's: {known}")
     if len(result.random) < 2:
         got = f"a trial with {len(result.random)} random orders"
         raise MethodError("result", got, "at least two", "Run it with n_random=20.")
     curve = result.curves[name][protocol]
     drawn = [one[protocol] for one in result.random]
     area, random = curve.auc, torch.stack([one.auc for one in drawn])
-    zero = _about_zero(random, drawn)
+    zero = _without_ratio(random, [curve, *drawn])
     divisors = torch.where(zero, torch.nan, random)
     quantiles = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
     low, high = (area / divisors).quantile(quantiles, dim=0)
     better = random > area if curve.protocol.kind == "deletion" else random < area
     beaten = (better.double() + 0.5 * (random == area)).mean(0)
-    note = note_of(zero & curve.defined, "the area of the random orders is about zero, or has both signs")
+    reason = "the score is negative somewhere, or the area of the random orders about zero"
+    note = note_of(zero & curve.defined, reason)
     return AgainstRandom(
         area=area,
         random=random,
@@ -254,19 +264,18 @@ def against_random(result: Trial, name: str, protocol: int = 0, level: float = 0
     )
 
 
-def _about_zero(random: Float[Tensor, "r n"], curves: list[Curve]) -> Tensor:
-    """Where nothing can be divided by these areas."""
-    largest = torch.stack([one.scores.abs().amax(1) for one in curves]).amax(0)
-    both = (random.amin(0) <= 0) & (random.amax(0) >= 0)
-    return both | (random.mean(0).abs() < _NO_AREA * largest)
+def _without_ratio(random: Float[Tensor, "r n"], curves: list[Curve]) -> Tensor:
+    """Where no ratio says anything: of what may be negative it depends on where zero is."""
+    scores = torch.stack([one.scores for one in curves])
+    largest, lowest = scores.abs().amax((0, 2)), scores.amin((0, 2))
+    return (lowest < 0) | (random.mean(0) < _NO_AREA * largest)
 
 
 def _controls(result: Trial, asked: ControlProtocol) -> Controls:
     own, soft = (against_random(result, name, 0, asked.level) for name in ("map", "blurred"))
     known = ~(own.ratio.isnan() | soft.ratio.isnan())
-    # Of one sign, as the random areas are: logits may cross zero.
-    flat = known & (soft.area * soft.random.mean(0) <= 0)
-    note = note_of(flat, "the area of the blurred copy is about zero, or has another sign")
+    flat = known & (soft.area <= 0)
+    note = note_of(flat, "the area of the blurred copy is zero")
     to_blurred = torch.where(known & ~flat, own.area / soft.area, torch.nan)
     return Controls(own, soft, to_blurred, asked, (*own.notes, *filter(None, (note,))))
 

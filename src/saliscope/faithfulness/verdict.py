@@ -4,16 +4,23 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
+
 from saliscope.faithfulness.controls import AgainstRandom
 from saliscope.faithfulness.curves import Trial
 from saliscope.faithfulness.randomisation import Randomisation
 
 GOOD, BAD = 0.95, 0.25
 """Shares of the random orders that a map has to beat to pass, and with which it does worse than chance."""
+ENOUGH = 20
+"""Random orders that a verdict needs: of three, a map of noise beats all every fourth time."""
 ALIKE = 0.5
 """Rank correlation with the map of a randomised network from which on a map is much the same."""
 _NEAR = 0.05
-"""Areas that differ by less than this share of each other are about the same."""
+"""Areas that differ by less than this share of each other are about the same; a probability that moves by
+less than this share of itself stands still."""
+_ROUNDING = 1e-6
+"""The same share of scores that have no zero of their own."""
 
 
 @dataclass(frozen=True)
@@ -45,43 +52,79 @@ class Evidence:
     Attributes
     ----------
     beaten : float
-        Share of the random orders that it beats; NaN where it is not defined.
-    n_random : int
-        How many there are.
+        Share of the random orders that it beats, where those that are just as good count half; NaN where it
+        is not defined.
+    ties, n_random : int
+        How many are just as good, and how many there are.
     area, random, blurred : float
         The map's area, the mean of theirs, and that of its blurred copy.
     whole, emptied : float
         Scores of the whole picture, and of the one from which every pixel is taken.
+    lowest, highest : float
+        Scores along all of these curves.
+    probability : bool
+        Whether the scores are probabilities: only these have a zero of their own.
+    replacement : str
+        What stands where a pixel is not.
     """
 
     beaten: float
+    ties: int
     n_random: int
     area: float
     random: float
     blurred: float
     whole: float
     emptied: float
+    lowest: float
+    highest: float
+    probability: bool
+    replacement: str
+
+    @property
+    def still(self) -> bool:
+        """Whether the score stands still whatever is taken: then no order can be good."""
+        least = _NEAR if self.probability else _ROUNDING
+        return self.highest - self.lowest <= least * max(abs(self.lowest), abs(self.highest))
 
     @property
     def slight(self) -> bool:
-        """Whether its area is about theirs: the score hardly depends on which pixels are taken."""
-        return _about(self.area, self.random)
+        """Whether its area is about theirs."""
+        return self.still or self._about(self.area, self.random)
+
+    @property
+    def blurred_is_alike(self) -> bool:
+        """Whether the area of its blurred copy is about its own."""
+        return self._about(self.blurred, self.area)
+
+    def _about(self, one: float, other: float) -> bool:
+        # A constant that is added to a logit changes nothing that a map could know.
+        floor = 0.0 if self.probability else self.lowest
+        return abs(one - other) <= _NEAR * (max(one, other) - floor)
 
     @classmethod
     def of(cls, own: AgainstRandom, result: Trial, protocol: int, index: int = 0) -> "Evidence":
-        """From a map beside the random orders of a trial that has a map called "blurred", for one input."""
-        blurred = result.curves["blurred"][protocol]
-        whole, emptied = blurred.scores[index, [0, -1]].tolist()
-        if blurred.protocol.kind == "insertion":
+        """For one input of a trial whose maps are called "map" and "blurred"."""
+        curves = [result.curves[name][protocol] for name in ("map", "blurred")]
+        scores = torch.stack(
+            [one.scores[index] for one in (*curves, *(each[protocol] for each in result.random))]
+        )
+        whole, emptied = scores[0, [0, -1]].tolist()
+        if own.protocol.kind == "insertion":
             whole, emptied = emptied, whole
         return cls(
             beaten=float(own.beaten[index]),
+            ties=int((own.random[:, index] == own.area[index]).sum()),
             n_random=len(own.random),
             area=float(own.area[index]),
             random=float(own.random[:, index].mean()),
-            blurred=float(blurred.auc[index]),
+            blurred=float(curves[1].auc[index]),
             whole=whole,
             emptied=emptied,
+            lowest=float(scores.min()),
+            highest=float(scores.max()),
+            probability=own.protocol.output == "probability",
+            replacement=str(own.protocol.replacement),
         )
 
 
@@ -115,20 +158,19 @@ def _against_random(title: str, known: Mapping[str, Evidence]) -> tuple[str, boo
     """The sentence, and whether the map passes, if only in part."""
     if not known:
         return f"{title} cannot be judged by deletion and insertion here: no area is defined.", False
-    # Orders that are just as good count half.
-    numbers = [f"{one.beaten * one.n_random:g} of {one.n_random}" for one in known.values()]
-    numbers[0] += " random orders"
-    counts = " and ".join(f"{number} in {kind}" for number, kind in zip(numbers, known, strict=True))
-    if all(one.slight for one in known.values()):
+    counts = _counts(known)
+    if all(one.still for one in known.values()):
+        low, high = min(one.lowest for one in known.values()), max(one.highest for one in known.values())
         return (
-            f"{title} cannot be judged with this replacement: its areas are within {100 * _NEAR:g} % of "
-            "those of random orders, so the score hardly depends on which pixels are taken (it beats "
-            f"{counts})."
+            f"{title} cannot be judged here: the score stands still, from {_written(low, '.3g')} to "
+            f"{_written(high, '.3g')}, whichever pixels are taken (it beats {counts})."
         ), False
+    if min(one.n_random for one in known.values()) < ENOUGH:
+        return f"{title} beats {counts}; a verdict takes {ENOUGH} random orders.", False
     passed = [one.beaten >= GOOD and not one.slight for one in known.values()]
-    failed = [one.beaten <= BAD for one in known.values()]
+    failed = [one.beaten <= BAD and not one.slight for one in known.values()]
     slight = [kind for kind, one in known.items() if one.slight]
-    beside = f", hardly by more than chance in {' and '.join(slight)}" if slight else ""
+    beside = f", and differs from chance by next to nothing in {' and '.join(slight)}" if slight else ""
     if all(passed):
         return f"{title} passes: it beats {counts}.", True
     if any(passed) and any(failed):
@@ -140,7 +182,17 @@ def _against_random(title: str, known: Mapping[str, Evidence]) -> tuple[str, boo
         return f"{title} passes in part: it beats {counts}{beside}.", True
     if all(failed):
         return f"{title} fails: it does worse than chance, for it beats only {counts}.", False
-    return f"{title} does not pass: it beats only {counts}{beside}.", False
+    return f"{title} does not pass: it beats {'' if slight else 'only '}{counts}{beside}.", False
+
+
+def _counts(known: Mapping[str, Evidence]) -> str:
+    """How many random orders are beaten in each test, and with which replacement."""
+    numbers = [f"{one.beaten * one.n_random:g} of {one.n_random}" for one in known.values()]
+    numbers[0] += " random orders"
+    said = " and ".join(f"{number} in {kind}" for number, kind in zip(numbers, known, strict=True))
+    fills = ", ".join(dict.fromkeys(one.replacement for one in known.values()))
+    ties = "; ties count half" if any(one.ties for one in known.values()) else ""
+    return f"{said} (hidden pixels: {fills}{ties})"
 
 
 def _emptied(known: Mapping[str, Evidence]) -> str:
@@ -157,19 +209,13 @@ def _emptied(known: Mapping[str, Evidence]) -> str:
 def _beside_blurred(known: Mapping[str, Evidence]) -> str:
     if any(math.isnan(one.blurred) for one in known.values()):
         return ""
-    if all(_as_good(kind, one.blurred, one.area) for kind, one in known.items()):
+    as_good = [
+        one.blurred_is_alike or (one.blurred < one.area) == (kind == "deletion")
+        for kind, one in known.items()
+    ]
+    if all(as_good):
         return "Its blurred copy does as well: the place counts, not the single pixel."
-    if all(not _as_good(kind, one.blurred, one.area) for kind, one in known.items()):
-        return "It also does better than its blurred copy: its detail counts."
-    return ""
-
-
-def _as_good(kind: str, blurred: float, own: float) -> bool:
-    return _about(blurred, own) or (blurred < own) == (kind == "deletion")
-
-
-def _about(one: float, other: float) -> bool:
-    return abs(one - other) <= _NEAR * max(abs(one), abs(other))
+    return "" if any(as_good) else "It also does better than its blurred copy: its detail counts."
 
 
 def _when_randomised(alike: Sequence[float]) -> str:
