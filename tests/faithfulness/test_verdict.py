@@ -102,9 +102,9 @@ def test_fails():
 def test_a_picture_that_scores_more_when_it_is_gone_is_a_caution():
     rising = replace(GOOD, whole=0.55, emptied=0.62)
     text = verdict("A", {"deletion": rising, "insertion": replace(rising, beaten=0.98)})
-    assert text.count("Mind that the emptied picture scores 0.62, the whole one 0.55: try another") == 1
+    assert text.count("Mind that the emptied picture scores 0.62, no less than the whole one (0.55).") == 1
     text = verdict("A", {"deletion": GOOD, "insertion": replace(RISES, emptied=0.9)})
-    assert "the emptied picture scores 0.9, the whole one 0.9:" in text
+    assert "the emptied picture scores 0.9, no less than the whole one (0.9)." in text
     assert "Mind" not in verdict("A", {"deletion": GOOD, "insertion": RISES})
 
 

@@ -23,6 +23,7 @@ from saliscope import (
 from saliscope.attribution import InputXGradient, Saliency
 from saliscope.render.colormaps import lut
 from saliscope.render.overlay import compose
+from saliscope.render.typeset import number
 from saliscope.sessions import trials
 from saliscope.sessions.trial_settings import REPLACEMENTS, TrialSettings
 from tests.sessions.tools import PATIENCE, Watched, fingerprint, photo, tiny
@@ -395,11 +396,42 @@ class TestFigure:
                 curve = shown(page, panel)["curves"][kind]
                 for scores in (curve["scores"], curve["blurred"]["scores"], curve["random"]["mean"]):
                     assert any(len(one) == len(scores) and np.allclose(one, scores) for one in lines)
-                assert f"{curve['auc']:.3f}" in titled
+                assert _area(curve["auc"]) in titled
         told = " ".join(titled)
         assert shown(page)["sentence"].split(".")[0] in told
-        assert "1  Saliency (gradient)" in titled
-        assert "2  Grad-CAM" in titled
+        assert "1 Saliency (gradient)" in titled
+        assert "2 Grad-CAM" in titled
+
+    def test_panels_of_one_method_are_told_apart_and_each_question_has_its_random_orders(self):
+        explorer, page = opened(compare=[{"target": 2}, {"method": "grad_cam", "target": 2}], trial=FEW)
+        explorer.ready()
+        words = [text.get_text() for text in explorer.trial_figure(width=9).texts]
+        trials = [shown(page, panel) for panel in range(3)]
+        for i, trial in enumerate(trials):
+            assert f"{i + 1} {trial['title']}, {trial['target_label']}" in words
+            assert any(word.startswith(f"{i + 1} {trial['sentence'][:30]}") for word in words)
+        assert "3 random orders (1)" in words
+        assert "3 random orders (2, 3)" in words
+        for trial in trials[:2]:
+            assert _area(trial["curves"][0]["random"]["auc"]) in words
+        assert trials[0]["curves"][0]["random"] != trials[1]["curves"][0]["random"]
+
+    def test_scores_that_are_no_probabilities_are_written_as_they_are(self):
+        net = nn.Sequential(nn.Flatten(), nn.Linear(240, 1)).eval()
+        with torch.no_grad():
+            net[1].weight.mul_(1e5)
+            net[1].bias.fill_(1e6)
+        explorer, page = opened(model=net, target=lambda out: out[:, 0], trial=FEW)
+        explorer.ready()
+        figure = explorer.trial_figure()
+        area = shown(page)["curves"][0]["auc"]
+        assert number(area) in {text.get_text() for text in figure.texts}
+        axes = figure.axes[0]
+        figure.canvas.draw()
+        assert not axes.yaxis.get_offset_text().get_text()
+        assert len(axes.get_yticklabels()) > 2
+        for label in axes.get_yticklabels():
+            assert label.get_window_extent().x0 >= figure.bbox.x0
 
     def test_maps_of_the_randomised_network_stand_below(self):
         explorer, page = opened(compare=["grad_cam"], sign="negative", trial={**FEW, "randomise": True})
@@ -422,7 +454,7 @@ class TestFigure:
         assert {stage["name"] for stage in strips[0]["stages"]} <= names
 
     def test_words_do_not_lie_upon_each_other(self):
-        explorer, _ = opened(compare=["grad_cam"], trial={**FEW, "randomise": True})
+        explorer, _ = opened(compare=["grad_cam", {"target": 2}], trial={**FEW, "randomise": True})
         explorer.ready()
         for width in (3.0, 5.5):
             figure = explorer.trial_figure(width=width)
@@ -450,6 +482,10 @@ class TestFigure:
         (width, height), (maps_width, maps_height) = (_size(one) for one in (explorer.png(), before))
         assert height > maps_height + 400
         assert width >= maps_width
+
+
+def _area(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.01 else number(value)
 
 
 def _size(png: bytes) -> tuple[int, int]:

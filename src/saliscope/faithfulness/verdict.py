@@ -197,13 +197,12 @@ def _counts(known: Mapping[str, Evidence]) -> str:
 
 def _emptied(known: Mapping[str, Evidence]) -> str:
     """A score that rises as the picture goes is about the replacement more than about the map."""
-    rising = {
-        (f"{one.emptied:.3g}", f"{one.whole:.3g}") for one in known.values() if one.emptied >= one.whole
-    }
-    said = (
-        f"the emptied picture scores {emptied}, the whole one {whole}" for emptied, whole in sorted(rising)
-    )
-    return f"Mind that {'; '.join(said)}: try another replacement." if rising else ""
+    rising = {(one.emptied, one.whole) for one in known.values() if one.emptied >= one.whole}
+    said = [
+        f"{_written(emptied, '.3g')}, no less than the whole one ({_written(whole, '.3g')})"
+        for emptied, whole in sorted(rising)
+    ]
+    return f"Mind that the emptied picture scores {'; or '.join(said)}." if said else ""
 
 
 def _beside_blurred(known: Mapping[str, Evidence]) -> str:
