@@ -111,7 +111,7 @@ def test_a_model_that_raises_in_the_middle(method, model):
 @pytest.mark.parametrize(
     ("target", "text"),
     [
-        (4, "`target`: got 4; expected an index from 0 to 3."),
+        (4, "`target`: got 4; expected an index from 0 to 3, or down to -4 from the end."),
         (
             "cat",
             "`target`: got 'cat'; expected an index, since the model has no labels. Pass labels=[...] as",
@@ -321,10 +321,12 @@ def test_unknown_methods():
     )
     with pytest.raises(MethodError, match=text):
         find_method("gradcam")
-    with pytest.raises(
-        MethodError, match=r"`method`: got 'xyzzy'; expected one of [a-z_, ]* and \d+ others\.$"
-    ):
-        find_method("xyzzy")
+    with pytest.raises(MethodError, match="Did you mean 'grad_cam'"):
+        find_method("GradCAM")
+    for key in ("xyzzy", "nonsense"):
+        text = rf"`method`: got '{key}'; expected one of [a-z_, ]* and \d+ others\.$"
+        with pytest.raises(MethodError, match=text):
+            find_method(key)
 
 
 def test_every_method_says_what_it_is():

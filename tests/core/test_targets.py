@@ -40,9 +40,20 @@ def test_negative_indices_count_from_the_end():
     assert resolved(-4).indices.tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("many", [[0, 1, -1], (0, 1, 3), np.array([0, 1, 3]), torch.tensor([0, 1, 3])])
+@pytest.mark.parametrize(
+    "many",
+    [
+        [0, 1, -1],
+        (0, 1, 3),
+        np.array([0, 1, 3]),
+        torch.tensor([0, 1, 3]),
+        list(np.array([0, 1, 3])),
+        list(torch.tensor([0, 1, 3])),
+    ],
+)
 def test_one_index_for_each(many):
     assert score(many) == [0.5, 3.0, -1.0]
+    assert Target(many) == Target(tuple(int(one) for one in many))
 
 
 def test_a_range_is_a_sequence_too():
@@ -95,8 +106,8 @@ def test_a_label_beyond_the_models_classes():
 @pytest.mark.parametrize(
     ("target", "text"),
     [
-        (4, "`target`: got 4; expected an index from 0 to 3."),
-        (-5, "`target`: got -5; expected an index from 0 to 3."),
+        (4, "`target`: got 4; expected an index from 0 to 3, or down to -4 from the end."),
+        (-5, "`target`: got -5; expected an index from 0 to 3, or down to -4 from the end."),
         (
             "cat",
             "`target`: got 'cat'; expected an index, since the model has no labels. Pass labels=[...] as",
@@ -104,11 +115,11 @@ def test_a_label_beyond_the_models_classes():
         ([0, 1], "`target`: got 2 targets for 3 inputs; expected one for each input, or one for all."),
         (True, "`target`: got True of type bool; expected an index, a label, a function or None."),
         (1.5, "`target`: got 1.5 of type float; expected an index, a label, a function or None."),
-        ([0, 1, 9], "`target`: got 9; expected an index from 0 to 3."),
+        ([0, 1, 9], "`target`: got 9; expected an index from 0 to 3, or down to -4"),
         ([], "`target`: got 0 targets for 3 inputs"),
         (Target(0, "margin", against=0), "`against`: got 0; expected another class than the target."),
         (Target([0, 1, 2], "margin", against=2), "`against`: got 2; expected another class than the target."),
-        (Target(0, "margin", against=9), "`target`: got 9; expected an index from 0 to 3."),
+        (Target(0, "margin", against=9), "`target`: got 9; expected an index from 0 to 3, or down to -4"),
     ],
 )
 def test_targets_that_do_not_fit(target, text):
@@ -136,6 +147,7 @@ def test_kinds_of_score():
     assert score(Target(1, "probability")) == pytest.approx(p[:, 1].tolist())
     assert score(Target(1, "log_probability")) == pytest.approx(p[:, 1].log().tolist())
     assert score(Target(1, "margin", against=0)) == [1.5, 2.0, -1.0]
+    assert score(Target(1, "margin", against=torch.tensor(0))) == [1.5, 2.0, -1.0]
     # The strongest other class: 0, 3 and 0.
     assert score(Target(1, "margin")) == [1.5, -0.5, -1.0]
     assert resolved(Target(1, "margin")).labels == (

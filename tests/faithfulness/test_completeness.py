@@ -1,6 +1,7 @@
 """Completeness and step doubling."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -75,7 +76,7 @@ def test_where_the_score_does_not_change_there_is_no_relative_number():
 )
 def test_the_work_is_doubled(curved, method):
     x = 0.1 * pictures()
-    made = step_doubling(method, curved, x, 1)
+    made = step_doubling(curved, x, method, 1)
     name = "n_steps" if hasattr(method, "n_steps") else "n_samples"
     before = method.attribute(curved, x, 1)
     after = method.refine(before, curved).values.flatten(1)
@@ -96,22 +97,22 @@ class Steps:
 
 
 def test_a_method_without_refine_is_run_anew_with_twice_the_number(curved):
-    made = step_doubling(Steps(), curved, pictures(), 1)
+    made = step_doubling(curved, pictures(), Steps(), 1)
     assert made.change == pytest.approx(torch.full((2,), 1 - 0.75 / 0.875, dtype=torch.float64))
     assert made.doubled == "n_steps=4"
-    assert float(step_doubling(replace(Steps(), n_steps=64), curved, pictures(), 1).change[0]) < 0.01
+    assert float(step_doubling(curved, pictures(), replace(Steps(), n_steps=64), 1).change[0]) < 0.01
 
 
 @pytest.mark.parametrize("method", [Steps(), IntegratedGradients(n_steps=4, rule="midpoint")])
 def test_each_doubling_starts_from_the_last(curved, method):
     x = 0.1 * pictures()
-    steps = list(step_doubling_stream(method, curved, x, 1, n_doublings=3))
+    steps = list(step_doubling_stream(curved, x, method, 1, n_doublings=3))
     made = steps[-1].result
     assert [(step.done, len(step.result.changes)) for step in steps] == [(1, 1), (2, 2), (3, 3)]
     assert [step.result.complete for step in steps] == [False, False, True]
     assert made.protocol == StepDoublingProtocol(3)
     for k, one in enumerate(made.changes):
-        alone = step_doubling(replace(method, n_steps=4 * 2**k), curved, x, 1)
+        alone = step_doubling(curved, x, replace(method, n_steps=4 * 2**k), 1)
         assert one == pytest.approx(alone.change, rel=1e-9)
         assert torch.equal(one, steps[k].result.changes[-1])
     assert (made.changes[1:] < made.changes[:-1]).all()
@@ -143,11 +144,52 @@ def test_nothing_is_doubled_no_times():
 
 @pytest.mark.parametrize("method", [Saliency(), Occlusion(window=2, stride=1), lambda m, x, t: x.sum(1)])
 def test_a_method_without_steps_is_refused(curved, method):
-    with pytest.raises(MethodError, match="method"):
-        step_doubling(method, curved, pictures(), 1)
+    with pytest.raises(MethodError, match=r"`explain`: .*; expected a method with \.refine"):
+        step_doubling(curved, pictures(), method, 1)
+
+
+class Told(SmoothGrad):
+    """Keeps the chunk sizes that it is told."""
+
+    told: ClassVar[list] = []
+
+    def stream(self, model, inputs, target=None, *, chunk_size="auto"):
+        self.told.append(chunk_size)
+        return super().stream(model, inputs, target, chunk_size=chunk_size)
+
+    def refine_stream(self, attribution, model, *, chunk_size="auto"):
+        self.told.append(chunk_size)
+        return super().refine_stream(attribution, model, chunk_size=chunk_size)
+
+
+class Finer:
+    """Somebody's own: one half, then three quarters; knows nothing of chunks."""
+
+    refinable = True
+
+    def attribute(self, model, inputs, target):
+        return torch.full((2, 4, 4), 0.5)
+
+    def refine(self, answer, model):
+        return (1 + answer) / 2
+
+
+def test_an_object_that_is_no_method_of_ours_may_refine(curved):
+    made = step_doubling(curved, pictures(), Finer(), 1, n_doublings=2, chunk_size=1)
+    assert made.changes[:, 0].tolist() == pytest.approx([1 / 3, 1 / 7])
+    assert made.doubled == "the work, by .refine"
+
+
+def test_chunks_are_as_large_as_is_said_and_change_nothing(curved):
+    x = 0.1 * pictures()
+    Told.told.clear()
+    made = step_doubling(curved, x, Told(n_samples=4), 1, chunk_size=3)
+    assert Told.told == [3, 3]
+    expected = step_doubling(curved, x, SmoothGrad(n_samples=4), 1)
+    assert made.changes == pytest.approx(expected.changes, rel=1e-12)
 
 
 def test_an_empty_map_does_not_change():
-    made = step_doubling(IntegratedGradients(n_steps=2, rule="midpoint"), Affine(), 0 * pictures(), 1)
+    made = step_doubling(Affine(), 0 * pictures(), IntegratedGradients(n_steps=2, rule="midpoint"), 1)
     assert torch.isnan(made.change).all()
     assert "Not defined" in made.notes[0]

@@ -184,6 +184,23 @@ def test_bad_input_is_refused(model):
         against_random(result, "maps")
     with pytest.raises(MethodError, match="n_random=20"):
         against_random(result, "map")
+    result = trial(model, x, {"map": m}, 0, n_random=2)
+    for wrong in (2, 5, -1, "insertion"):
+        with unchecked(), pytest.raises(MethodError, match=r"`protocol`: got .*; expected .*"):
+            against_random(result, "map", wrong)
+    with pytest.raises(MethodError, match=r"got 2; expected one of the trial's: 0 \(deletion\), 1 \(ins"):
+        against_random(result, "map", 2)
+    assert against_random(result, "map", 1).protocol.kind == "insertion"
+    with pytest.raises(MethodError, match=r"`n_randon`.*Did you mean 'n_random'"):
+        control(model, x, m, 0, n_randon=3)
+
+
+def test_fields_of_the_protocol_are_options(model):
+    x, m = pictures(1, size=6), maps_of(1, 6)
+    made = control(model, x, m, 0, protocol=ControlProtocol(level=0.5), n_random=3, blur=0.2)
+    assert made.protocol == ControlProtocol(n_random=3, level=0.5, blur=0.2)
+    expected = control(model, x, m, 0, protocol=made.protocol)
+    torch.testing.assert_close(made.to_blurred, expected.to_blurred, **EXACT)
 
 
 def test_a_map_of_one_magnitude_is_no_order_by_magnitudes(model):

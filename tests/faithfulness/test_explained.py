@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from saliscope import InputError, MethodError
-from saliscope.attribution import GradCAM, InputXGradient, Saliency
+from saliscope.attribution import GradCAM, InputXGradient, Saliency, adapt
 from saliscope.core.query import Query
 from saliscope.faithfulness.order import as_maps, as_values, asked, explained
 from tests.attribution.helpers import Affine
@@ -86,6 +86,32 @@ def test_random_functions_start_from_the_same_numbers_and_leave_the_process_its_
         maps.append(explained(lambda model, inputs, target: torch.rand(2, 4, 4), *given)[1])
         assert torch.equal(torch.rand(2), expected)
     assert torch.equal(*maps)
+
+
+class Told(Saliency):
+    """Says in its map how large a chunk it was told to take."""
+
+    def attribute(self, model, inputs, target=None, *, chunk_size="auto", **options):
+        return torch.full((2, 4, 4), -1.0 if chunk_size == "auto" else chunk_size)
+
+
+def test_a_method_is_told_the_size_of_chunks_and_nobody_else(query):
+    given = Affine(), query.inputs, query.target
+    assert explained(Told(), *given, 3)[1].unique().tolist() == [3]
+    assert explained(Told(), *given)[1].unique().tolist() == [-1]
+    assert explained(lambda model, inputs, target: inputs.sum(1), *given, 3)[1].shape == (2, 1, 4, 4)
+
+
+def test_objects_of_captum_and_zennit_become_methods_first(query):
+    captum = pytest.importorskip("captum.attr")
+    model = Affine()
+    given = model, query.inputs, query.target
+    with unchecked():
+        with pytest.raises(MethodError, match=r"InputXGradient of captum.*saliscope\.attribution\.adapt"):
+            explained(captum.InputXGradient(model), *given)
+        _, values = explained(adapt(captum.InputXGradient(model)), *given)
+        _, ours = explained(InputXGradient(), *given)
+    assert values == pytest.approx(ours, rel=1e-12)
 
 
 @pytest.mark.parametrize("explain", ["saliency", None, Saliency, GradCAM])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from saliscope import InputError, MethodError
+from saliscope import InputError, MethodError, TargetError
 from saliscope.faithfulness.localisation import (
     PointingProtocol,
     RelevanceProtocol,
@@ -97,6 +97,31 @@ def test_an_empty_mask_and_a_constant_map_are_no_hits_and_no_misses(maps, masks)
         assert len(result.notes) == 2
 
 
+def test_fields_of_the_protocol_are_options(maps, masks):
+    masks[:, 3:9, 2:7] = True
+    near = pointing_game(maps, masks, tolerance=3, ranking="absolute")
+    assert near.protocol == PointingProtocol(3, "absolute")
+    again = pointing_game(maps, masks, protocol=PointingProtocol(seed=5), tolerance=3, ranking="absolute")
+    assert again.protocol == PointingProtocol(3, "absolute", 5)
+    assert again.hits.tolist() == near.hits.tolist()
+    for measure in (relevance_mass, relevance_rank):
+        expected = measure(maps, masks, protocol=RelevanceProtocol("absolute", 2))
+        made = measure(maps, masks, part="absolute", seed=2)
+        assert made.protocol == expected.protocol
+        assert made.values.tolist() == expected.values.tolist()
+        with pytest.raises(MethodError, match=r"`parts`.*Did you mean 'part'"):
+            measure(maps, masks, parts="absolute")
+    with pytest.raises(MethodError, match=r"`tolerence`.*Did you mean 'tolerance'"):
+        pointing_game(maps, masks, tolerence=3)
+
+
+def test_classes_of_different_kinds_are_different_classes():
+    values = torch.cat([at(0, 0), at(16, 12)])
+    game = pointing_game(values, at(0, 0).expand(2, -1, -1), [1, "1"], tolerance=0)
+    assert game.labels == (1, "1")
+    assert game.rate().classes == {1: (1.0, 1), "1": (0.0, 1)}
+
+
 def test_a_rate_without_any_game_is_not_defined():
     rate = pointing_game(at(0, 0), at(0, 0) * 0).rate()
     assert math.isnan(rate.value)
@@ -182,8 +207,16 @@ def test_pixels_that_do_not_count_are_drawn_for_the_rank():
 def test_what_does_not_fit_says_so(maps, masks):
     with pytest.raises(InputError, match=r"maps.*shape \(12, 9, 9\)"):
         pointing_game(np.zeros((N, 9, 9)), masks)
-    with pytest.raises(InputError, match="labels"):
-        pointing_game(maps, masks, [1, 2])
+    for labels, words in (
+        ([1, 2], "2 labels for 12 maps"),
+        (3, "got 3; expected a list with the class of each of 12 maps"),
+        ("twelve words", "got 'twelve words'; expected a list"),
+        ([[1]] * N, r"`labels\[0\]`: got \[1\]; expected a class index or the name of a class"),
+    ):
+        with pytest.raises(InputError, match=words):
+            pointing_game(maps, masks, labels)
+    with pytest.raises(TargetError, match=r"`labels\[11\]`: got -1; expected a class index from 0 on"):
+        pointing_game(maps, masks, [0] * 11 + [-1])
     with pytest.raises(InputError, match="beside 0 and 1"):
         relevance_mass(maps, masks * 2)
     with pytest.raises(InputError, match="masks"):

@@ -1,6 +1,7 @@
 """Randomisation: what collapses, what does not, and that the user's model stays as it is."""
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from saliscope import InputError, MethodError, ModelError, borrow, demo
-from saliscope.attribution import GradCAM, GuidedBackprop, Saliency
+from saliscope.attribution import GradCAM, GuidedBackprop, Saliency, SmoothGrad, adapt
 from saliscope.core.anytime import Cancelled, CancelToken
 from saliscope.faithfulness.random_weights import Forgetting, blocks_of, copied
 from saliscope.faithfulness.randomisation import (
@@ -18,6 +19,7 @@ from saliscope.faithfulness.randomisation import (
     randomisation_stream,
 )
 from saliscope.faithfulness.similarity import spearman, ssim
+from tests.core.helpers import unchecked
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +275,87 @@ def test_a_borrowed_model_is_given_as_a_borrowed_one(small, x):
     assert result.target.labels == ("b",) * 3
     plain = randomisation(small, x, gradient, 1)
     assert result.measured("signed") == pytest.approx(plain.measured("signed"), abs=1e-9)
+
+
+def captums_gradient(model, inputs, target):
+    from captum.attr import Saliency as Theirs
+
+    return Theirs(model).attribute(inputs, target=target.indices, abs=False)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:captum")
+@pytest.mark.parametrize("borrowed", [False, True])
+def test_an_object_of_captum_is_made_again_for_the_copy(small, x, borrowed):
+    captum = pytest.importorskip("captum.attr")
+    before = state(small)
+    model = borrow(small) if borrowed else small
+    with unchecked():
+        expected = randomisation(small, x, captums_gradient)
+        theirs = adapt(captum.Saliency(small), abs=False)
+        assert randomisation(model, x, theirs).measured("signed") == pytest.approx(
+            expected.measured("signed"), abs=1e-12
+        )
+        # Also in a method of ours, and where it names a layer.
+        bare, ours = (randomisation(model, x, one) for one in (adapt(captum.Saliency(small)), Saliency()))
+        assert bare.measured("absolute") == pytest.approx(ours.measured("absolute"), abs=1e-12)
+        inside = randomisation(model, x, SmoothGrad(method=theirs, n_samples=2, noise_level=0.0))
+        assert inside.measured("signed") == pytest.approx(expected.measured("signed"), abs=1e-6)
+        layer = randomisation(model, x, adapt(captum.LayerGradCam(small, small[2])))
+    assert not torch.equal(layer.stages[0].maps, layer.maps)
+    assert state(small) == before
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:captum")
+def test_a_baseline_of_an_object_of_captum_goes_along(small, x):
+    captum = pytest.importorskip("captum.attr")
+    with unchecked():
+        theirs = adapt(captum.IntegratedGradients(small), n_steps=3, title="mine")
+        zero, one = (replace(theirs, baseline=torch.full_like(x[:1], value)) for value in (0.0, 1.0))
+        maps = [randomisation(small, x, method).maps for method in (theirs, zero, one)]
+    assert torch.equal(maps[0], maps[1])
+    assert not torch.equal(maps[0], maps[2])
+
+
+def test_what_cannot_be_made_again_for_the_copy_says_so(small, x):
+    captum = pytest.importorskip("captum.attr")
+    function = captum.Saliency(lambda inputs: small(inputs))
+    other = captum.Saliency(nn.Sequential(small))
+    hidden = captum.NoiseTunnel(captum.Saliency(small))
+    hidden.mine = object()  # nothing that the constructor gave it
+    with unchecked():
+        for made, words in (
+            (function, r"captum's Saliency with a function for a model.*: lambda model, inputs, target: Sal"),
+            (hidden, r"captum's NoiseTunnel with .* arguments that it does not say; expected one that can"),
+            (other, r"holds another model, a Sequential"),
+        ):
+            with pytest.raises(MethodError, match=words):
+                randomisation(small, x, adapt(made))
+
+
+def test_a_composite_of_zennit_is_randomised(small, x, torchvision):
+    pytest.importorskip("zennit")
+    from zennit.composites import EpsilonPlus
+
+    with unchecked():
+        made = randomisation(small, x, adapt(EpsilonPlus()))
+    assert not torch.equal(made.stages[-1].maps, made.maps)
+    assert made.maps == pytest.approx(
+        adapt(EpsilonPlus()).attribute(small, x).values.sum(1).float(), rel=1e-5
+    )
+
+
+def test_chunks_are_as_large_as_is_said_and_change_nothing(small, x):
+    told = []
+
+    class Told(Saliency):
+        def stream(self, model, inputs, target=None, *, chunk_size="auto"):
+            told.append(chunk_size)
+            return super().stream(model, inputs, target, chunk_size=chunk_size)
+
+    made = randomisation(small, x, Told(), chunk_size=2)
+    assert told == [2] * 4
+    expected = randomisation(small, x, Saliency())
+    assert made.measured("absolute") == pytest.approx(expected.measured("absolute"), abs=1e-12)
 
 
 def test_a_stream_has_the_trained_map_first_and_can_be_stopped(small, x):

@@ -184,7 +184,7 @@ MODELS = {
         "TargetError",
         "got a score that is NaN or infinite;",
     ),
-    "small": (colours, {"target": 3}, "TargetError", "`target`: got 3; expected an index from 0 to 2."),
+    "small": (colours, {"target": 3}, "TargetError", "`target`: got 3; expected an index from 0 to 2,"),
     "sqrt": (
         without_a_gradient,
         {"method": "saliency"},
@@ -242,7 +242,7 @@ class TestQuestions:
         assert text in str(caught.value)
 
     def test_a_target_out_of_range(self, explorer):
-        self.wrong(explorer, sp.TargetError, "`target`: got 5; expected an index from 0 to 4.", target=5)
+        self.wrong(explorer, sp.TargetError, "`target`: got 5; expected an index from 0 to 4,", target=5)
 
     def test_an_unknown_layer(self, explorer):
         text = "`layer`: got 'layer4'; expected the name of one of the model's 9 layers."

@@ -8,7 +8,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field, make_dataclass
+from dataclasses import field, make_dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from saliscope.attribution.base import Attribution, Method, Question
 from saliscope.attribution.cards import other as cards
-from saliscope.attribution.foreign import Recipe, model_of, package_of, recipe_of
+from saliscope.attribution.foreign import Recipe, model_of, package_of, rebuilt, recipe_of
 from saliscope.attribution.question import gradients_of
 from saliscope.attribution.registry import methods, register
 from saliscope.core.anytime import Step
@@ -87,6 +87,17 @@ def adapt(made: Any, *, title: str | None = None, signed: bool | None = None, **
         fields.append(("baseline", Any, field(default=None)))
     words = type(made).__name__
     return make_dataclass(words, fields, bases=(kind,), namespace=namespace, frozen=True)()
+
+
+def adapted(given: Any) -> Any:
+    """A method for an object of captum or zennit; anything else as it is.
+
+    Raises
+    ------
+    MethodError
+        As `adapt` does.
+    """
+    return given if package_of(given) is None else adapt(given)
 
 
 def adopt(made: Any) -> str:
@@ -254,13 +265,46 @@ class _Captum(Adapted):
 
         return map_of, details
 
-    def _check_model(self, question: Question) -> bool:
-        """Whether the model gives one number for each input, after a look at whether it is the right one."""
-        module, held = question.borrowed.module, model_of(self.made)
+    def _held(self, module: nn.Module) -> Any:
+        """What the object runs: the module explained, or a function of which nothing is known."""
+        held = model_of(self.made)
         if isinstance(held, nn.Module) and held is not module:
             got = f"a captum object that holds another model, a {type(held).__name__}"
             way_out = f"Make it with this very model: {type(self.made).__name__}(model)."
             raise MethodError("method", got, f"one that holds the {type(module).__name__} explained", way_out)
+        return held
+
+    def for_copy(self, model: nn.Module, copy: nn.Module) -> Adapted:
+        """One for the copy, made as this one was.
+
+        Raises
+        ------
+        MethodError
+            If the object holds another model already, or does not say all that it was made with.
+        """
+        whole = self._held(model) is model and self.recipe["whole"]
+        if not whole:
+            name, given = (
+                type(self.made).__name__,
+                "a function for a model, or arguments that it does not say",
+            )
+            call = (
+                f"lambda model, inputs, target: {name}(model, ...).attribute(inputs, target=target.indices)"
+            )
+            raise MethodError(
+                "method",
+                f"captum's {name} with {given}",
+                "one that can be made again for a copy of the model",
+                f"Pass a function that makes it: {call}.",
+            )
+        made, options = rebuilt(self.recipe, copy), dict(self.options)
+        again: Any = adapt(made, title=self.title, signed=self.sign_matters, **options)
+        baseline = getattr(self, "baseline", None)
+        return again if baseline is None else replace(again, baseline=baseline)
+
+    def _check_model(self, question: Question) -> bool:
+        """Whether the model gives one number for each input, after a look at whether it is the right one."""
+        module, held = question.borrowed.module, self._held(question.borrowed.module)
         with torch.no_grad():
             outputs = held(question.inputs[:1].clone())
         if not isinstance(outputs, Tensor):

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -121,6 +122,17 @@ class Method(ABC):
         Attribution
         """
         return drive(self.stream(model, inputs, target, chunk_size=chunk_size), progress, cancel)
+
+    def for_copy(self, model: nn.Module, copy: nn.Module) -> "Method":
+        """The same method for a copy of a model: itself, unless it, or one inside of it, holds the model."""
+        held = (
+            {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+            if is_dataclass(self)
+            else {}
+        )
+        inside = {name: one.for_copy(model, copy) for name, one in held.items() if isinstance(one, Method)}
+        anew = {name: one for name, one in inside.items() if one is not held[name]}
+        return replace(self, **anew) if anew else self  # type: ignore[type-var]
 
     def refine(self, attribution: Attribution, model: nn.Module | Borrowed, **options: Any) -> Attribution:
         """Twice the work, reusing what `attribution` holds; same options as `attribute`."""

@@ -126,6 +126,6 @@ def find_method(key: str) -> type[Method]:
     known = methods()
     if key in known:
         return known[key]
-    close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.4)
+    close = difflib.get_close_matches(str(key).lower(), known, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]!r}?" if close else ""
     raise MethodError("method", repr(key), one_of(known), hint)

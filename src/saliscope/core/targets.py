@@ -11,12 +11,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from saliscope.core.batching import is_out_of_memory
+from saliscope.core.labels import plain
 from saliscope.core.layers import as_maps, grid_of
 from saliscope.errors import ModelError, SaliscopeError, TargetError
 
 Output = Literal["logit", "probability", "log_probability", "margin"]
 OUTPUTS: tuple[str, ...] = get_args(Output)
-Index = int | np.integer | str
+Index = int | np.integer | str | Tensor
 ScoreFunction = Callable[[Any], Tensor]
 
 
@@ -28,7 +29,8 @@ class Target:
     ----------
     index : int, str, sequence of them, callable or None
         Output index, label, one of them for each input, or a function from the model's whole output to
-        one score for each input, shape ``(n_inputs,)``. None: each input's own top class.
+        one score for each input, shape ``(n_inputs,)``. None: each input's own top class. An index below zero
+        counts from the end, as in ``output[:, -1]``.
         With `layer`, a unit of that layer, the same for every input: a channel, whose mean over space is the
         score; ``(channel, y, x)``, its value at one place of the layer's grid; ``(token, channel)``, a value
         in a row of tokens, class and register tokens counted; or a function of the layer's output.
@@ -48,7 +50,7 @@ class Target:
 
     index: Index | Sequence[Index] | np.ndarray | Tensor | ScoreFunction | None = None
     output: Output = "logit"
-    against: int | str | None = None
+    against: Index | None = None
     layer: str | None = None
 
     def __post_init__(self) -> None:
@@ -56,11 +58,11 @@ class Target:
             raise TargetError("output", repr(self.output), f"one of {', '.join(OUTPUTS)}")
         if self.against is not None and self.output != "margin":
             raise TargetError("against", repr(self.against), "None unless output='margin'")
-        to_list = getattr(self.index, "tolist", None)  # of arrays and tensors
-        index = self.index if to_list is None else to_list()
+        index = plain(self.index)
         if isinstance(index, Sequence) and not isinstance(index, str):
-            index = tuple(index)
+            index = tuple(map(plain, index))
         object.__setattr__(self, "index", index)
+        object.__setattr__(self, "against", plain(self.against))
         if self.layer is not None:
             self._check_unit()
 
@@ -319,7 +321,7 @@ def _indices(index: Any, logits: Tensor, labels: Sequence[str] | None) -> Tensor
     return torch.tensor(chosen, device=logits.device).expand(n_inputs)
 
 
-def class_index(index: int | str, n_classes: int, labels: Sequence[str] | None) -> int:
+def class_index(index: Index, n_classes: int, labels: Sequence[str] | None) -> int:
     """Check an index, or find it by its label.
 
     Raises
@@ -334,7 +336,8 @@ def class_index(index: int | str, n_classes: int, labels: Sequence[str] | None) 
             "target", f"{index!r} of type {type(index).__name__}", "an index, a label, a function or None"
         )
     if not -n_classes <= index < n_classes:
-        raise TargetError("target", str(index), f"an index from 0 to {n_classes - 1}")
+        expected = f"an index from 0 to {n_classes - 1}, or down to {-n_classes} from the end"
+        raise TargetError("target", str(index), expected)
     return index % n_classes
 
 
@@ -356,9 +359,7 @@ def _index_of_label(name: str, labels: Sequence[str] | None) -> int:
     raise TargetError("target", repr(name), f"one of the {len(labels)} labels", hint)
 
 
-def _against(
-    other: int | str | None, indices: Tensor, logits: Tensor, labels: Sequence[str] | None
-) -> Tensor:
+def _against(other: Index | None, indices: Tensor, logits: Tensor, labels: Sequence[str] | None) -> Tensor:
     if other is not None:
         index = torch.full_like(indices, class_index(other, logits.shape[1], labels))
         if bool((index == indices).any()):

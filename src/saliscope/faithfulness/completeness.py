@@ -16,7 +16,7 @@ from saliscope.core.device import exact
 from saliscope.core.query import Query
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError
-from saliscope.faithfulness.order import as_values, asked, explained
+from saliscope.faithfulness.order import as_values, asked, chunks_of, explained
 from saliscope.faithfulness.protocol import agreed, check_count
 from saliscope.faithfulness.replacement import as_replacement
 from saliscope.faithfulness.shown import Shown
@@ -241,9 +241,9 @@ def _gap(
 
 
 def step_doubling(
-    method: Any,
     model: nn.Module | Borrowed,
     inputs: Tensor,
+    explain: Any,
     target: Any = None,
     *,
     progress: Any = None,
@@ -254,18 +254,18 @@ def step_doubling(
 
     Parameters
     ----------
-    method : object
-        A method with ``attribute``, and either one whose answers it can ``refine`` (its ``refinable`` says
-        so), or a dataclass with one of the parameters of `WORK`.
     model : nn.Module or Borrowed
     inputs : Tensor of shape (n, channels, height, width)
         In model space.
+    explain : object
+        A method with ``attribute``, and either one whose answers it can ``refine`` (its ``refinable`` says
+        so), or a dataclass with one of the parameters of `WORK`.
     target : see `saliscope.Target`
         None: each input's own top class.
     progress, cancel
         See `saliscope.core.anytime.drive`.
     **options
-        ``protocol`` as in `step_doubling_stream`; all else are fields of the protocol.
+        ``protocol`` and ``chunk_size`` as in `step_doubling_stream`; all else are fields of the protocol.
 
     Returns
     -------
@@ -276,16 +276,17 @@ def step_doubling(
     MethodError
         If there is nothing to double.
     """
-    return drive(step_doubling_stream(method, model, inputs, target, **options), progress, cancel)
+    return drive(step_doubling_stream(model, inputs, explain, target, **options), progress, cancel)
 
 
 def step_doubling_stream(
-    method: Any,
     model: nn.Module | Borrowed,
     inputs: Tensor,
+    explain: Any,
     target: Any = None,
     *,
     protocol: StepDoublingProtocol | None = None,
+    chunk_size: ChunkSize = "auto",
     **options: Any,
 ) -> Iterator[Step[StepDoubling]]:
     """`step_doubling`, doubling by doubling; same parameters.
@@ -297,20 +298,21 @@ def step_doubling_stream(
     protocol = agreed(StepDoublingProtocol(), protocol, options)
 
     def steps() -> Generator[Step[StepDoubling], None, None]:
-        query = Query(model, inputs, target, "auto")
+        query = Query(model, inputs, target, chunk_size)
         x = query.pictures("to explain")
+        method = explain
         work, refinable = _work(method)
         doubled = "the work" if work is None else f"{work}={getattr(method, work)}"
         doubled += ", by .refine" if refinable else ""
-        answer, before = explained(method, model, x, query.target)
+        answer, before = explained(method, model, x, query.target, chunk_size)
         changes: list[Tensor] = []
         for k in range(1, protocol.n_doublings + 1):
             if refinable:
-                answer = method.refine(answer, model)
+                answer = method.refine(answer, model, **chunks_of(method, chunk_size))
                 after = as_values(answer, x)
             else:
                 more: Any = replace(method, **{str(work): 2**k * getattr(method, str(work))})
-                _, after = explained(more, model, x, query.target)
+                _, after = explained(more, model, x, query.target, chunk_size)
             norms = after.flatten(1).norm(dim=1)
             changes.append(torch.where(norms > 0, (after - before).flatten(1).norm(dim=1) / norms, torch.nan))
             before = after
@@ -325,8 +327,9 @@ def _work(method: Any) -> tuple[str | None, bool]:
     work = next((name for name in WORK if isinstance(getattr(method, name, None), int)), None)
     refinable = callable(getattr(method, "refine", None)) and bool(getattr(method, "refinable", False))
     if not refinable and (work is None or not is_dataclass(method)):
-        expected = f"one with .refine, or with one of {', '.join(WORK)}"
-        raise MethodError("method", f"{method!r}"[:80], expected, "A method without steps has no such error.")
+        expected = f"a method with .refine, or with one of {', '.join(WORK)}"
+        way_out = "A method without steps has no such error."
+        raise MethodError("explain", f"{method!r}"[:80], expected, way_out)
     return work, refinable
 
 

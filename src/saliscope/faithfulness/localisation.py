@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from saliscope.core.labels import class_labels
 from saliscope.errors import InputError, MethodError
 from saliscope.faithfulness.order import Ranking, as_maps, is_constant, numbers, ranks
 from saliscope.faithfulness.protocol import agreed, check_choice, check_count
@@ -93,7 +94,7 @@ class PointingGame(Shown):
         Row and column of the point; (-1, -1) for a map with one value throughout, which points nowhere.
     centre_hits : Tensor of shape (n,)
         What the centre of the picture gets in the same games, those that are defined, without any map.
-    labels : tuple
+    labels : tuple of int or str
         Class of each game.
     notes : tuple of str
         Caveats in words.
@@ -104,7 +105,7 @@ class PointingGame(Shown):
     distances: Float[Tensor, " n"]
     points: Int[Tensor, "n 2"]
     centre_hits: Float[Tensor, " n"]
-    labels: tuple[Any, ...]
+    labels: tuple[int | str, ...]
     notes: tuple[str, ...] = ()
 
     def rate(self, confidence: float = 0.95) -> Rate:
@@ -168,7 +169,7 @@ class Relevance(Shown):
 
 
 def pointing_game(
-    maps: Any, masks: Any, labels: Any = None, *, protocol: PointingProtocol | None = None
+    maps: Any, masks: Any, labels: Any = None, *, protocol: PointingProtocol | None = None, **options: Any
 ) -> PointingGame:
     """Whether the maximum of a map lies on the object (Zhang et al. 2016, arXiv 1608.00507).
 
@@ -178,9 +179,11 @@ def pointing_game(
         Of shape (n, height, width); see `saliscope.faithfulness.order.as_maps`.
     masks : Tensor or ndarray of shape (n, height, width)
         Which pixels the object has: boolean, or 0 and 1. Several objects are several rows, with their maps.
-    labels : sequence, optional
+    labels : sequence of int or str, optional
         Class of each row, for the mean over classes; all of one class for None.
     protocol : PointingProtocol, optional
+    **options
+        Fields of the protocol.
 
     Returns
     -------
@@ -191,18 +194,21 @@ def pointing_game(
     ------
     InputError
         If maps, masks and labels do not fit each other, or the maps hold NaN.
+    TargetError
+        If a label is below zero, as that of an unknown class.
+    MethodError
+        If an option is none of the protocol.
 
     Examples
     --------
-    >>> game = pointing_game(GradCAM().attribute(model, scenes.inputs()), scenes.digit_mask, scenes.labels)
+    >>> maps = GradCAM().attribute(model, scenes.inputs())
+    >>> game = pointing_game(maps, scenes.digit_mask, scenes.labels, tolerance=0)
     >>> game.rate().value, game.centre_rate().value
     """
-    rules = agreed(PointingProtocol(), protocol, {})
+    rules = agreed(PointingProtocol(), protocol, options)
     objects, values = _checked(maps, masks)
     n, height, width = values.shape
-    rows = tuple(np.asarray(labels).tolist()) if labels is not None else (0,) * n
-    if len(rows) != n:
-        raise InputError("labels", f"{len(rows)} labels for {n} maps", "one for each")
+    rows = (0,) * n if labels is None else class_labels(labels, n, "maps")
     first = ranks(values, rules.seed, rules.ranking).flatten(1).argmin(1)
     points = torch.stack([first // width, first % width], 1)
     centre = torch.tensor([[height // 2, width // 2]]).expand(n, 2)
@@ -219,7 +225,9 @@ def pointing_game(
     )
 
 
-def relevance_mass(maps: Any, masks: Any, *, protocol: RelevanceProtocol | None = None) -> Relevance:
+def relevance_mass(
+    maps: Any, masks: Any, *, protocol: RelevanceProtocol | None = None, **options: Any
+) -> Relevance:
     """Share of a map's relevance that lies in the mask (Arras et al. 2022, arXiv 2003.07258).
 
     Parameters
@@ -227,6 +235,8 @@ def relevance_mass(maps: Any, masks: Any, *, protocol: RelevanceProtocol | None 
     maps, masks
         See `pointing_game`.
     protocol : RelevanceProtocol, optional
+    **options
+        Fields of the protocol.
 
     Returns
     -------
@@ -236,10 +246,10 @@ def relevance_mass(maps: Any, masks: Any, *, protocol: RelevanceProtocol | None 
 
     Raises
     ------
-    InputError
+    InputError, MethodError
         See `pointing_game`.
     """
-    rules = agreed(RelevanceProtocol(), protocol, {})
+    rules = agreed(RelevanceProtocol(), protocol, options)
     objects, values = _checked(maps, masks)
     counted = rules.counted(values)
     # By the largest first, so that no sum is infinite.
@@ -248,13 +258,15 @@ def relevance_mass(maps: Any, masks: Any, *, protocol: RelevanceProtocol | None 
     return _relevance(rules, objects, rules.counted(values), share)
 
 
-def relevance_rank(maps: Any, masks: Any, *, protocol: RelevanceProtocol | None = None) -> Relevance:
+def relevance_rank(
+    maps: Any, masks: Any, *, protocol: RelevanceProtocol | None = None, **options: Any
+) -> Relevance:
     """Share of the K highest pixels that lie in the mask, which has K (Arras et al. 2022, arXiv 2003.07258).
 
     Same parameters and errors as `relevance_mass`, and not defined in the same cases. Where fewer than K
     pixels count, the others are drawn by the seed.
     """
-    rules = agreed(RelevanceProtocol(), protocol, {})
+    rules = agreed(RelevanceProtocol(), protocol, options)
     objects, values = _checked(maps, masks)
     counted = rules.counted(values)
     size = objects.sum((1, 2))

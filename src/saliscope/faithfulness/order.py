@@ -1,5 +1,6 @@
 """The maps that are tested, and which pixel comes first: the order that a map puts a picture's pixels in."""
 
+from inspect import signature
 from typing import Any, Literal
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed, as_borrowed, lent
 from saliscope.core.seeds import Randomness, generator
 from saliscope.core.targets import ResolvedTarget
@@ -107,7 +109,11 @@ def asked(maps: Any, target: Any) -> Any:
 
 
 def explained(
-    explain: Any, model: nn.Module | Borrowed, inputs: Tensor, target: ResolvedTarget
+    explain: Any,
+    model: nn.Module | Borrowed,
+    inputs: Tensor,
+    target: ResolvedTarget,
+    chunk_size: ChunkSize = "auto",
 ) -> tuple[Any, Float[Tensor, "n channels height width"]]:
     """Run a method again, whatever it is.
 
@@ -123,6 +129,8 @@ def explained(
     target : ResolvedTarget
         One that has met the model (`Query.target`): with another picture, the question must stay the same.
         A function that wants class indices finds them in its ``indices``.
+    chunk_size : int or "auto"
+        For whoever takes it; others are not told of it.
 
     Returns
     -------
@@ -136,6 +144,7 @@ def explained(
     InputError
         If its maps do not fit the inputs, or hold NaN.
     """
+    check_own(explain)
     own = getattr(explain, "attribute", None)
     if isinstance(explain, type) or not (callable(own) or callable(explain)):
         raise MethodError(
@@ -146,8 +155,24 @@ def explained(
         )
     run = own if callable(own) else explain
     with lent(as_borrowed(model).module), Randomness(0, inputs.device).going_on():
-        answer = run(model, inputs, target)
+        answer = run(model, inputs, target, **chunks_of(explain, chunk_size))
     return answer, as_values(answer, inputs, "explain")
+
+
+def check_own(explain: Any) -> None:
+    """Refuse an object of another package, which asks other things than a method does."""
+    package = type(explain).__module__.partition(".")[0]
+    if package in ("captum", "zennit"):
+        got = f"a {type(explain).__name__} of {package}"
+        way_out = "saliscope.attribution.adapt() makes a method of it."
+        raise MethodError("explain", got, "a method, or a function of model, inputs and target", way_out)
+
+
+def chunks_of(explain: Any, chunk_size: ChunkSize) -> dict[str, ChunkSize]:
+    """What a method is told of the size of chunks: functions and others' objects need not take it."""
+    own = getattr(explain, "attribute", None)
+    takes = callable(own) and "chunk_size" in signature(own).parameters
+    return {"chunk_size": chunk_size} if takes else {}
 
 
 def is_constant(maps: Float[Tensor, "n height width"], ranking: Ranking = "signed") -> Tensor:

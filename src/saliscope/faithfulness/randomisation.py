@@ -10,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from saliscope.core.anytime import CancelToken, Step, drive, steadily
+from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed, as_borrowed
 from saliscope.core.query import Query
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError
-from saliscope.faithfulness.order import explained, is_constant
+from saliscope.faithfulness.order import check_own, explained, is_constant
 from saliscope.faithfulness.protocol import agreed, check_choice, check_count, check_positive
 from saliscope.faithfulness.random_weights import (
     Block,
@@ -163,7 +164,8 @@ def randomisation(
         In model space.
     explain : object or callable
         A method, or a function of model, inputs and target; see `saliscope.faithfulness.order.explained`. It
-        must use the model that it is given, and name layers, if any, by their names.
+        must use the model that it is given, and name layers, if any, by their names. One that
+        holds the model says with ``for_copy(model, copy)`` how it is made for another.
     target : see `saliscope.Target`
         None: each input's own top class. It is chosen once, by the trained network.
     progress : callable, optional
@@ -171,7 +173,7 @@ def randomisation(
     cancel : CancelToken, optional
         Stops between two stages with `Cancelled`, which carries the stages so far.
     **options
-        Fields of `RandomisationProtocol`, or one as ``protocol=``.
+        ``protocol`` and ``chunk_size`` as in `randomisation_stream`; all else are fields of the protocol.
 
     Returns
     -------
@@ -182,7 +184,7 @@ def randomisation(
     ModelError
         If the model has no parameters, or cannot be copied.
     MethodError
-        If `explain` is no method, or an option none of the protocol.
+        If `explain` is no method, or one that cannot be made for a copy, or an option none of the protocol.
     InputError
         If the method's maps do not fit the inputs, or hold NaN.
 
@@ -203,22 +205,34 @@ def randomisation_stream(
     target: Any = None,
     *,
     protocol: RandomisationProtocol | None = None,
+    chunk_size: ChunkSize = "auto",
     **options: Any,
 ) -> Iterator[Step[Randomisation]]:
     """As `randomisation`: a step for the maps of the trained network, and one for each stage.
+
+    Parameters
+    ----------
+    protocol : RandomisationProtocol, optional
+    chunk_size : int or "auto"
+        Rows at once, of a `Method` too; the result does not depend on it.
 
     Yields
     ------
     Step of Randomisation
     """
     protocol = agreed(RandomisationProtocol(), protocol, options)
-    return steadily(_steps(protocol, model, inputs, explain, target))
+    return steadily(_steps(protocol, model, inputs, explain, target, chunk_size))
 
 
 def _steps(
-    protocol: RandomisationProtocol, model: Any, inputs: Tensor, explain: Any, target: Any
+    protocol: RandomisationProtocol,
+    model: Any,
+    inputs: Tensor,
+    explain: Any,
+    target: Any,
+    chunk_size: ChunkSize,
 ) -> Generator[Step[Randomisation], None, None]:
-    query = Query(model, inputs, target, "auto")
+    query = Query(model, inputs, target, chunk_size)
     pictures = query.pictures("for maps that are compared")
     asked = query.target
     whole = as_borrowed(model)
@@ -228,8 +242,12 @@ def _steps(
     blocks = blocks_of(as_borrowed(subject), pictures, protocol.extent)
     forgetting = Forgetting(module, protocol.weights, protocol.buffers, protocol.seed)
 
+    check_own(explain)
+    again = None if isinstance(explain, type) else getattr(explain, "for_copy", None)
+    method = again(whole.module, module) if callable(again) else explain
+
     def maps() -> Tensor:
-        return explained(explain, subject, pictures, asked)[1].sum(1)
+        return explained(method, subject, pictures, asked, chunk_size)[1].sum(1)
 
     original = maps()
     stages: tuple[Stage, ...] = ()
