@@ -158,7 +158,7 @@ export class Trials {
       const smooth = curve(cells, picture, steps, which);
       const band = bandOf(steps, which, settings.random);
       const auc = zero ? null : area(scores);
-      const ratio = auc === null ? null : auc / band.auc;
+      const ratio = auc === null || band.auc === null ? null : auc / band.auc;
       return {
         kind: which,
         scores,
@@ -354,6 +354,14 @@ function fillings(
   return out;
 }
 
+/** A band of curves that are known in part has no areas yet. */
+const unweighed = (random: NonNullable<TrialCurve["random"]>) => ({
+  ...random,
+  auc: null,
+  auc_low: null,
+  auc_high: null,
+});
+
 /** As far as it is after so many rounds, coarse to fine. */
 function growing(whole: Trial, round: number, blocks: number): Trial {
   const every = [8, 4, 2, 1][Math.min(3, round - 1)];
@@ -377,7 +385,7 @@ function growing(whole: Trial, round: number, blocks: number): Trial {
       top: pick(one.top),
       ratio: finished ? one.ratio : null,
       beaten: finished ? one.beaten : null,
-      random: round >= 2 ? one.random : null,
+      random: round >= 2 ? one.random && (finished ? one.random : unweighed(one.random)) : null,
       blurred: finished && one.blurred ? { ...one.blurred, scores: pick(one.blurred.scores) } : null,
     })),
     randomisation:

@@ -65,6 +65,8 @@ export class Host {
   #seats: Seat[] = [];
   /** How many trials have come. */
   #trials = 0;
+  /** The place whose data are missing, if that is the problem. */
+  #lacking: Seat | null = null;
 
   constructor(
     private readonly port: Port,
@@ -186,7 +188,7 @@ export class Host {
     if (state.job < seat.newestJob) return;
     seat.newestJob = state.job;
     seat.state = state;
-    if (state.phase === "running") this.#problem.value = null;
+    if (state.phase === "running") this.#say(null);
     this.#tell();
   }
 
@@ -201,7 +203,9 @@ export class Host {
     if (result.job < seat.newestJob) return;
     seat.newestJob = result.job;
     const arrival = ++seat.arrivals;
-    if (!(await this.#fetch(needs(result)))) return;
+    this.#relieve(seat);
+    const newest = () => result.job >= seat.newestJob && arrival === seat.arrivals;
+    if (!(await this.#fetch(needs(result), seat, newest))) return;
     if (this.life.aborted || result.job < seat.newestJob || arrival < seat.drawn) return;
     const drawable = assemble(result);
     if (!drawable) return;
@@ -218,8 +222,11 @@ export class Host {
   async #takeTrial(trial: Trial): Promise<void> {
     const seat = this.#seat(trial.panel);
     const arrival = ++this.#trials;
+    seat.heard = arrival;
+    this.#relieve(seat);
     const names = trialNeeds(trial);
-    if (!(await this.#fetch(names))) return;
+    const newest = () => this.#traits.value.trial !== null && arrival === seat.heard;
+    if (!(await this.#fetch(names, seat, newest))) return;
     if (this.life.aborted || !this.#traits.value.trial || arrival < seat.told) return;
     seat.told = arrival;
     seat.tried = { trial, arrays: arraysOf(names), outdated: false };
@@ -227,14 +234,24 @@ export class Host {
     this.#tell();
   }
 
-  /** `true` when every hash is on the page, after asking the kernel once for what is not. */
-  async #fetch(wanted: string[]): Promise<boolean> {
+  /** What was missing is of no matter any more: something newer has come in its place. */
+  #relieve(seat: Seat): void {
+    if (this.#lacking === seat) this.#say(null);
+  }
+
+  /**
+   * `true` when every hash is on the page, after asking the kernel once for what is not. That it has none of it is
+   * no problem where something newer has come in the meantime: then it need not have.
+   */
+  async #fetch(wanted: string[], seat: Seat | null = null, newest = () => true): Promise<boolean> {
     const answer = await fetchBlobs(this.#requests, wanted);
     if (!answer) return true;
-    this.#report(answer);
-    if (wanted.every((hash) => blob(hash))) return true;
-    if (answer.status === "ok") this.#problem.value = "The kernel no longer has the data of this picture.";
-    return false;
+    const whole = wanted.every((hash) => blob(hash));
+    if (!newest()) return whole;
+    if (answer.status === "error") this.#report(answer, seat);
+    else if (!whole && answer.status === "ok")
+      this.#say("The kernel no longer has the data of this picture.", seat);
+    return whole;
   }
 
   async #loadLuts(): Promise<void> {
@@ -255,9 +272,13 @@ export class Host {
     this.#claim.pinned = new Set([...shown, ...Object.values(this.#info.value?.luts ?? {})]);
   }
 
-  #report(answer: Answer): void {
-    if (answer.status === "error")
-      this.#problem.value = answer.error?.message ?? "The kernel gave no reason.";
+  #report(answer: Answer, lacking: Seat | null = null): void {
+    if (answer.status === "error") this.#say(answer.error?.message ?? "The kernel gave no reason.", lacking);
+  }
+
+  #say(problem: string | null, lacking: Seat | null = null): void {
+    this.#problem.value = problem;
+    this.#lacking = lacking;
   }
 }
 

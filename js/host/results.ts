@@ -20,9 +20,8 @@ export function trialNeeds({ ranks, curves, randomisation }: Trial): string[] {
 const numbers = (values: readonly number[], count = values.length) =>
   values.length === count && values.every(Number.isFinite);
 
-const drawn = ({ fractions, mean, low, high, auc, auc_low, auc_high }: RandomBand) =>
-  [fractions, mean, low, high].every((values) => numbers(values, fractions.length)) &&
-  numbers([auc, auc_low, auc_high]);
+const drawn = ({ fractions, mean, low, high }: RandomBand) =>
+  [fractions, mean, low, high].every((values) => numbers(values, fractions.length));
 
 /** A trial without the curves that lack a number at one of its points. */
 export function whole(trial: Trial): Trial {

@@ -9,7 +9,8 @@ export interface Seat {
   arrivals: number;
   drawn: number;
   tried: Tried | null;
-  /** The number of the last trial that is shown. */
+  /** The numbers of the last trial that came, and of the last one that is shown. */
+  heard: number;
   told: number;
 }
 
@@ -20,6 +21,7 @@ export const emptySeat = (): Seat => ({
   arrivals: 0,
   drawn: 0,
   tried: null,
+  heard: 0,
   told: 0,
 });
 

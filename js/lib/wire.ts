@@ -66,6 +66,8 @@ export interface TrialSettings {
   random: number;
   /** Whether the method runs again while the network's weights are randomised. */
   randomise: boolean;
+  /** Kind of score that is watched. */
+  output: Output;
 }
 
 export type CurveKind = "deletion" | "insertion";
@@ -343,9 +345,10 @@ export interface RandomBand {
   mean: number[];
   low: number[];
   high: number[];
-  auc: number;
-  auc_low: number;
-  auc_high: number;
+  /** Areas: `null` before the curves are complete. */
+  auc: number | null;
+  auc_low: number | null;
+  auc_high: number | null;
 }
 
 /** `null` for every number that is not defined; the trial's notes say why. */

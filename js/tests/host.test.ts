@@ -104,6 +104,37 @@ describe("results", () => {
     expect(host.problem.value).toContain("no longer has the data");
   });
 
+  test("a blob that is gone is no problem once a newer result has come, shown or on its way", async () => {
+    const gone = { status: "error", error: { type: "SaliscopeError", message: "got 1 blobs that are gone" } };
+    port.result({ stage: "preview", map: "early" });
+    deliverBlobs(port);
+    port.result({ stage: "final" });
+    port.answer("blobs", gone);
+    await settle();
+    expect(host.problem.value).toBeNull();
+    expect(host.drawables.value[0]?.result.stage).toBe("final");
+
+    port.sent.length = 0;
+    port.result({ job: 2, map: "lost" });
+    port.answer("blobs", gone);
+    await settle();
+    expect(host.problem.value).toBe("got 1 blobs that are gone");
+    port.result({ job: 2, panel: 1 });
+    expect(host.problem.value).not.toBeNull();
+    port.result({ job: 2, stage: "final" });
+    expect(host.problem.value).toBeNull();
+  });
+
+  test("what else went wrong stays, whatever comes", async () => {
+    host.request("refine");
+    port.answer("refine", { status: "error", error: { type: "X", message: "no memory" } });
+    await settle();
+    deliverBlobs(port);
+    port.result();
+    await settle();
+    expect(host.problem.value).toBe("no memory");
+  });
+
   test("a blob of the wrong size counts as lost", () => {
     port.blob("picture", new Uint8Array(6), [1, 2, 3]);
     port.blob("map", new Uint16Array(3), [1, 2]);

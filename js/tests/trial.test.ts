@@ -183,6 +183,28 @@ describe("what is drawn", () => {
     expect(page.text("auc-deletion-0")).toMatch(/^0\./);
   });
 
+  test("a map that could not be judged can be tried again", async () => {
+    const page = await judged({}, { trialFail: 0 });
+    const asked: unknown[] = [];
+    const send = page.kernel.send.bind(page.kernel);
+    page.kernel.send = (message: never, ...rest: never[]) => {
+      asked.push(message);
+      return send(message, ...rest);
+    };
+    page.get("try-again-0").click();
+    expect(asked).toMatchObject([{ request: "run", what: "trial" }]);
+  });
+
+  test("a page without a kernel says that its trial was cut short", async () => {
+    const page = await judged({}, { trialStop: "running" });
+    await until(() => expect(page.line("deletion", 0)).not.toBeNull());
+    expect(page.get("cut-short")).toBeNull();
+    page.kernel.emit("msg:custom", { event: "info", info: { ...INFO, offline: true } }, []);
+    await frame();
+    expect(page.text("cut-short")).toContain("exported before the trial was over");
+    expect(page.get("stop-trial")).toBeNull();
+  });
+
   test("a panel made of others is not judged itself", async () => {
     const page = await judged({ compare: [...CAM, { difference: [0, 1] }] });
     const rows = page.get("trial-table").querySelectorAll("tbody tr");
@@ -327,6 +349,22 @@ describe("the host", () => {
     await settle();
     expect(host.tried.value[0]?.trial.sentence).toBe("It passes.");
     expect([...(host.tried.value[0]?.arrays.keys() ?? [])]).toEqual(["ranks", "white"]);
+  });
+
+  test("is not told of what is gone when a newer trial has come", async () => {
+    deliver({ ranks: "early", stage: "partial" });
+    deliver();
+    port.answer("blobs", { status: "error", error: { type: "SaliscopeError", message: "gone" } });
+    await settle();
+    expect(host.problem.value).toBeNull();
+    expect(host.tried.value[0]?.trial.stage).toBe("final");
+    port.sent.length = 0;
+    deliver({ ranks: "lost" });
+    port.answer("blobs", { status: "error", error: { type: "SaliscopeError", message: "gone" } });
+    await settle();
+    expect(host.problem.value).toBe("gone");
+    deliver();
+    expect(host.problem.value).toBeNull();
   });
 
   test("takes the work's state under the event's own name", () => {

@@ -98,11 +98,9 @@ describe("a message", () => {
     const { random } = CURVE;
     const found = whole({
       ...TRIAL,
-      curves: both({ blurred: { scores: [1], auc: null }, random: random && { ...random, auc: NOTHING } }),
+      curves: both({ blurred: { scores: [1], auc: null }, random: random && { ...random, low: [1] } }),
     });
     expect(found.curves).toEqual(both({ blurred: null, random: null }));
-    const short = whole({ ...TRIAL, curves: both({ random: random && { ...random, low: [1] } }) });
-    expect(short.curves.map((curve) => curve.random)).toEqual([null, null]);
   });
 });
 
@@ -142,6 +140,61 @@ describe("the page", () => {
     expect(page.get("auc-deletion-0").textContent).toBe("0.500");
     expect(page.get("auc-insertion-0").textContent).toBe("not defined");
     expect(page.row()).not.toContain("\u2026");
+  });
+
+  test("gives random orders no area before their curves are complete", async () => {
+    const page = await asked();
+    const { random } = CURVE;
+    const growing = random && { ...random, auc: null, auc_low: null, auc_high: null };
+    await page.tell({ stage: "partial", curves: both({ random: growing, auc: null }) });
+    const cells = [...page.get("trial-table").querySelectorAll(".of-random td")];
+    expect(cells.map((cell) => cell.textContent?.trim())).toEqual(["\u2026", "", "\u2026", ""]);
+    await page.tell();
+    expect(page.row(1)).toMatch(/0\.500\s+95 % from 0\.400 to 0\.600/);
+  });
+
+  test("counts halves of the random orders, as the sentence does", async () => {
+    const page = await asked();
+    await page.tell({ curves: both({ beaten: 0.975 }) });
+    expect(page.row()).toContain("19.5 of 20");
+    await page.tell({ curves: both({ beaten: 19 / 20 }) });
+    expect(page.row()).toContain("19 of 20");
+  });
+
+  test("shows probabilities that are small throughout on an axis of their own", async () => {
+    const page = await asked();
+    const { random } = CURVE;
+    const band = random && { ...random, mean: [0, 0], low: [0, 0], high: [0.0012, 0] };
+    const small = { scores: [0.0015, 0.0004, 0], auc: 0.000512, blurred: null, random: band };
+    await page.tell({ curves: both(small) });
+    const path = page.plot().querySelector(".own")?.getAttribute("d") ?? "";
+    const heights = [...path.matchAll(/[ML]\S+ ([\d.]+)/g)].map(([, y]) => Number(y));
+    expect(heights[2] - heights[0]).toBeGreaterThan(100);
+    expect(page.row()).toContain("5.12e\u22124");
+    press(page.plot(), "ArrowRight");
+    await frame();
+    expect(page.plot().querySelector(".point")?.textContent?.trim()).toBe("4.0e\u22124");
+    // Beside one that is not small, the axis is the usual one.
+    await page.tell({ curves: both({ ...small, scores: [0.3, 0.0004, 0] }) });
+    expect(page.plot().querySelector(".axes")?.textContent).toContain("1.0");
+    expect(page.plot().querySelector(".point")?.textContent?.trim()).toBe("< 0.01");
+  });
+
+  test("draws no curve of another score beside the leading one's", async () => {
+    const page = await asked([{ method: "grad_cam" }]);
+    await page.tell();
+    await page.tell({
+      panel: 1,
+      output: "price",
+      curves: both({ scores: [-81, -82, -83], blurred: null, random: null }),
+    });
+    expect(page.plot().querySelectorAll(".line")).toHaveLength(1);
+    expect(page.plot().querySelector(".scored")?.textContent).toBe("probability of fox");
+    expect(page.keys()).toMatch(/2.+another score/s);
+    page.kernel.set("panel", 1);
+    await frame();
+    expect(page.plot().querySelector(".scored")?.textContent).toBe("price of fox");
+    expect(page.plot().querySelector(".axes")?.textContent).toContain("\u221282");
   });
 
   test("draws a curve that is level, whatever its height", async () => {

@@ -82,6 +82,26 @@ def test_when_a_control_goes_the_keys_stay_in_the_widget(explorer):
     explorer.becomes("sign", "positive")
 
 
+def test_the_keys_go_on_with_what_takes_the_place_of_a_button(explorer):
+    """A trial is begun, stopped, continued and ended, and no key is lost on the way."""
+
+    def pressed(testid, heir):
+        explorer.part(testid).focus()
+        explorer.page.keyboard.press("Enter")
+        expect(explorer.part(heir)).to_be_focused()
+
+    pressed("put-on-trial", "plot-deletion")
+    explorer.until(lambda: explorer.get("_trials.state.phase") == "done", "the trial is over")
+    explorer.part("plot-insertion").focus()
+    explorer.page.keyboard.press("End")
+    explorer.becomes("taken", 1)
+    pressed("show-maps", "plot-insertion")
+    explorer.set(trial={"replacement": "road", "steps": 224, "random": 100})
+    pressed("stop-trial", "go-on")
+    pressed("go-on", "stop-trial")
+    pressed("end-trial", "put-on-trial")
+
+
 def test_of_two_explorers_one_has_the_keys(notebook, explorer):
     notebook.run_cell(2, "second = SaliencyExplorer(model, scenes.images)\ndisplay(second)")
     second = Explorer(notebook, cell=2)

@@ -117,6 +117,35 @@ def test_a_trial_worth_a_readme(notebook, show):
     keep_for_docs(keep(explorer, "trial"), "trial.png")
 
 
+LEAVES = """part => [...part.querySelectorAll('*')].filter(one => !one.closest('svg'))
+    .filter(one => one.getBoundingClientRect().right > part.getBoundingClientRect().right + 1)
+    .map(one => `${one.tagName}.${one.className} ${one.textContent.slice(0, 40)}`)"""
+"""What leaves its part of the explorer: beside the curves there may be room, of the side panel."""
+
+
+def test_a_trial_in_a_cell_of_any_width(notebook, show):
+    """Where its table has all its columns, where it has just not, and with a name that cannot be broken."""
+    explorer = show(
+        "model, scenes.images[:1], labels=['W' * 60, *digits[1:]], method='saliency', mode='full',"
+        " compare=[{'method': 'grad_cam'}, {'target': 0}],"
+        " trial={'steps': 4, 'random': 2, 'randomise': True}, taken=0.25"
+    )
+    explorer.answer()
+    explorer.until(lambda: explorer.get("_trials.state.phase") == "done", "the trial is over")
+    expect(explorer.part("mean-2")).not_to_have_text("…")
+    trial = explorer.part("trial")
+    for width in (480, 640, 700, 760, 900, 960, 1040, 1200):
+        widen(explorer, width)
+        assert explorer.root.evaluate(OVERFLOW) == [], width
+        assert explorer.root.evaluate(COLLISIONS) == [], width
+        assert trial.evaluate(LEAVES) == [], width
+    # On a laptop, pictures and handles are seen at once.
+    pictures, plot = (explorer.root.locator(part).first.bounding_box() for part in (".panels", ".plot"))
+    assert pictures is not None
+    assert plot is not None
+    assert plot["y"] + plot["height"] - pictures["y"] < 650
+
+
 @pytest.mark.parametrize("width", [480, 760, 1200])
 def test_the_explorer_in_a_cell_of_any_width(explorer, width):
     good_moment(explorer)

@@ -1,5 +1,5 @@
 /** The SaliencyExplorer: pictures with all that is around them. */
-import { react, untracked } from "../../lib/lifetime.js";
+import { computed, react, untracked } from "../../lib/lifetime.js";
 import { keepFocus } from "../../ui/focus.js";
 import { make } from "../../ui/mount.js";
 import { fetchMore, more } from "./behind.js";
@@ -10,6 +10,7 @@ import { Pictures } from "./pictures.js";
 import { Shell } from "./shell.js";
 import { mountError, mountStatus } from "./status.js";
 import type { Store } from "./store.js";
+import { bench } from "./trial/behind.js";
 import { type ExplorerProps, View } from "./view.js";
 
 export class SaliencyView extends View {
@@ -17,6 +18,15 @@ export class SaliencyView extends View {
     super(element, props, { label: "Saliency explorer", testid: "explorer", build });
   }
 }
+
+/** Who has the keys after a control of the trial that goes when it is used. */
+const HEIRS: Readonly<Record<string, readonly string[]>> = {
+  "put-on-trial": ["plot-deletion"],
+  "end-trial": ["put-on-trial"],
+  "stop-trial": ["go-on", "plot-deletion"],
+  "go-on": ["stop-trial", "plot-deletion"],
+  "try-again": ["stop-trial", "plot-deletion"],
+};
 
 function build(root: HTMLElement, store: Store, life: AbortSignal): void {
   const shell = new Shell(store.said, life);
@@ -33,7 +43,8 @@ function build(root: HTMLElement, store: Store, life: AbortSignal): void {
   const inspector = make("aside", "inspector", body);
   const guide = make("aside", "guide", body);
   mountStatus(make("footer", "status", root), store, shell, life);
-  const { states, drawables, traits } = store;
+  const { states, drawables, traits, trialState } = store;
+  const trialPhase = computed(() => trialState.value.phase);
   keepFocus(
     root,
     () => [
@@ -43,8 +54,12 @@ function build(root: HTMLElement, store: Store, life: AbortSignal): void {
       traits.mode.value,
       traits.trial.value,
       traits.taken.value,
+      trialPhase.value,
+      bench.value,
     ],
     life,
+    (gone) =>
+      gone === "show-maps" ? [`plot-${traits.curve.value}`] : (HEIRS[gone.replace(/-\d+$/, "")] ?? []),
   );
   react(life, () => {
     const { mountMore } = more.value ?? {};

@@ -9,8 +9,10 @@ const REST = 120;
 
 /** CSS pixels: a picture that is narrower shows too little. */
 const NARROWEST = 186;
-/** Inside another view, and beside curves, there is less room, and less to read. */
+/** Inside another view there is less room, and less to read. */
 const NARROWEST_SMALL = 100;
+/** Over curves: in one row, if at all, so that both are seen while a hand drags. */
+const NARROWEST_JUDGED = 88;
 /** Small pictures are tight in a column, or a container, of less. */
 const TIGHT = [190, 560];
 const GAP = 16;
@@ -67,8 +69,9 @@ export class Pictures {
       const count = 1 + store.slots.value.length;
       const aside = mode === "guided" || (store.inspector.value && !store.folded.value);
       const room = mode === "bare" ? width : width - PADDING - (width >= BESIDE && aside ? SIDE : 0);
-      const small = mode === "bare" || store.judging.value;
-      const columns = columnsFor(count, room, small ? NARROWEST_SMALL : NARROWEST);
+      const narrowest =
+        mode === "bare" ? NARROWEST_SMALL : store.judging.value ? NARROWEST_JUDGED : NARROWEST;
+      const columns = columnsFor(count, room, narrowest);
       root.style.setProperty("--columns", String(columns));
       root.toggleAttribute(
         "data-tight",

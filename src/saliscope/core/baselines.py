@@ -166,6 +166,13 @@ class Mean(_OfPixels):
     kind: ClassVar[str] = "mean"
     images: Tensor | None = None
 
+    def __eq__(self, other: object) -> bool:
+        # A set of pictures may be written to meanwhile: with one, only the very same object is equal.
+        return self is other or (type(other) is Mean and self.images is None and other.images is None)
+
+    def __hash__(self) -> int:
+        return hash(Mean) if self.images is None else id(self)
+
     def _picture(self, pictures: Tensor) -> Tensor:
         if self.images is None:
             dims = tuple(range(2, pictures.ndim)) or (1,)

@@ -295,6 +295,12 @@ def _short(dtype: torch.dtype) -> str:
 
 
 def _advice(inputs: Tensor, message: str) -> str:
+    several = len(inputs) > 1 and inputs.ndim != 3  # which is a picture without a batch
+    alone = " If it takes one input at a time, pass chunk_size=1." if several else ""
+    return _cause(inputs, message) + alone
+
+
+def _cause(inputs: Tensor, message: str) -> str:
     if inputs.dtype in (torch.float16, torch.bfloat16):
         return "Half precision is not supported by every operation on every device: try model.float()."
     if inputs.ndim == 3:

@@ -14,7 +14,7 @@ from saliscope.core.anytime import CancelToken, Step, drive, spread_order, stead
 from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import exact
-from saliscope.core.query import Query
+from saliscope.core.query import Query, check_score
 from saliscope.core.targets import Output, ResolvedTarget, Target
 from saliscope.errors import MethodError, ModelError, TargetError
 from saliscope.faithfulness.order import as_maps, is_constant, random_ranks, ranks
@@ -30,6 +30,9 @@ NO_ORDER = {
     "absolute": "the map has one magnitude throughout, which is no order: the seed drew one",
 }
 """Why a map has no order, by the ranking."""
+
+_STEADY = 0.02
+"""Scores of one picture that differ by less than this share are the same; half precision adds to it."""
 
 
 @dataclass(frozen=True)
@@ -326,7 +329,7 @@ class _Run:
                 self.nothing[p, i[bare]] = same.flatten(1).all(1).cpu()
         pictures = torch.cat(list(made.values())).contiguous(memory_format=self.layout)
         try:
-            score, top = query.scores_and_top(pictures, rows[:, 3])
+            score, top = query.scores_and_top(pictures, rows[:, 3], check=False)
         except (
             ModelError
         ):  # it may look at a layer's output as a row of numbers, which needs the other layout
@@ -334,6 +337,7 @@ class _Run:
                 raise
             self.layout = torch.contiguous_format
             return self._score(start, stop)
+        self._check_score(score, rows)
         score = exact(score)
         for p in made:
             own = rows[:, 1] == p
@@ -342,6 +346,39 @@ class _Run:
             for kept, found in ((self.scores[p], score[own]), (self.top[p], top[own])):
                 kept[r, i, k] = found
                 kept[:, i[end], k[end]] = found[end]
+
+    def _check_score(self, score: Tensor, rows: Int[Tensor, "m 5"]) -> None:
+        """Raise `TargetError` for a score that is not finite, and say of which picture it is."""
+        bad = rows[~score.isfinite().cpu()][:, [1, 4]].tolist()
+        if not bad:
+            return
+        p, k = bad[0]
+        taken, protocol = float(self.points[p][k] / self.points[p][-1]), self.protocols[p]
+        gone = taken if protocol.kind == "deletion" else 1 - taken
+        if gone == 0:
+            check_score(score)
+        got = f"a score that is NaN or infinite, of a picture with {100 * gone:.3g} % of its pixels replaced"
+        way_out = "Try another replacement."
+        raise TargetError("target", f"{got} by {protocol.replacement}", "a finite score", way_out)
+
+    def _unsteady(self, done: int) -> str:
+        """A note where the whole picture, which every protocol scores, has not the same score each time."""
+        if len(self.protocols) < 2 or (self.rows[done:, 0] < 2).any():  # the ends come first
+            return ""
+        ends = [
+            s[0][:, [0, -1] if p.kind == "deletion" else [-1, 0]]
+            for s, p in zip(self.scores, self.protocols, strict=True)
+        ]
+        low, high = torch.stack([end[:, 0] for end in ends]).aminmax(dim=0)
+        scale = torch.stack(ends).abs().amax((0, 2))
+        tolerance = _STEADY + 8 * torch.finfo(self.query.inputs.dtype).eps
+        i = int((high - low - tolerance * scale).argmax())
+        if high[i] - low[i] <= tolerance * scale[i]:
+            return ""
+        return (
+            f"The whole picture scored {low[i]:.3g} and {high[i]:.3g} for input {i}: the model answers "
+            "differently each time, and every score here is as uncertain."
+        )
 
     def _trial(self, done: int) -> Trial:
         # What has been scored is not written to again: the stream may have gone on.
@@ -358,6 +395,7 @@ class _Run:
         without = torch.zeros(len(self.query), dtype=torch.bool)
         if protocol.output == "probability" and whole in known:
             without = self.scores[p][0, :, whole] < NO_SCORE
+        unsteady = self._unsteady(done)
         nothing, once = self.nothing[p].clone(), torch.full_like(without, len(points) == 2)
         curves = []
         for r, scores in enumerate(self.scores[p]):
@@ -377,7 +415,7 @@ class _Run:
                     ranks=self.orders[p].ranks(r),
                     target=target,
                     defined=~torch.stack([where for where, _ in reasons]).any(0),
-                    notes=tuple(filter(None, (note_of(*reason) for reason in reasons))),
+                    notes=tuple(filter(None, (*(note_of(*reason) for reason in reasons), unsteady))),
                 )
             )
         return curves

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from saliscope.core.baselines import BASELINES, Baseline, Mean
-from saliscope.errors import MethodError
-from saliscope.faithfulness.protocol import Protocol
+from saliscope.core.targets import OUTPUTS, Output
+from saliscope.errors import BaselineError, MethodError
+from saliscope.faithfulness.protocol import Protocol, check_choice
 from saliscope.faithfulness.replacement import OWN, as_replacement
 from saliscope.sessions.menus import baseline_spec, build_baseline, controls
 from saliscope.specs.saliency import BaselineInfo
@@ -37,6 +38,8 @@ class TrialSettings:
         Orders that are drawn at random.
     randomise : bool
         Whether the method runs again while the network's weights are randomised, block by block.
+    output : {"probability", "logit", "log_probability", "margin"}
+        Kind of score that is watched. Of a target that is a function it is the function's own.
 
     Raises
     ------
@@ -48,19 +51,15 @@ class TrialSettings:
     steps: int = 32
     random: int = 20
     randomise: bool = False
+    output: Output = "probability"
 
     def __post_init__(self) -> None:
-        given = self.replacement
-        made = (
-            build_baseline({**given}, REPLACEMENTS) if isinstance(given, Mapping) else as_replacement(given)
-        )
-        if isinstance(made, tuple):
-            raise MethodError("replacement", f"{len(made)} baselines", "one")
-        object.__setattr__(self, "replacement", made)
+        object.__setattr__(self, "replacement", _replacement(self.replacement))
         for name, least, most in (("steps", 2, MOST_POINTS), ("random", 2, MOST_RANDOM)):
             object.__setattr__(self, name, _whole(name, getattr(self, name), least, most))
         if not isinstance(self.randomise, bool):
             raise MethodError("randomise", reprlib.repr(self.randomise), "True or False")
+        check_choice("output", self.output, OUTPUTS)
 
     @classmethod
     def of(cls, value: Any) -> "TrialSettings":
@@ -92,8 +91,8 @@ class TrialSettings:
     def protocols(self) -> tuple[Protocol, Protocol]:
         """Of deletion and of insertion."""
         return (
-            Protocol("deletion", self.replacement, n_steps=self.steps),
-            Protocol("insertion", self.replacement, n_steps=self.steps),
+            Protocol("deletion", self.replacement, n_steps=self.steps, output=self.output),
+            Protocol("insertion", self.replacement, n_steps=self.steps, output=self.output),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -114,6 +113,20 @@ def replacement_menu() -> tuple[BaselineInfo, ...]:
         BaselineInfo(kind, _TITLES.get(kind, kind.capitalize()), controls(cls))
         for kind, cls in REPLACEMENTS.items()
     )
+
+
+def _replacement(given: Any) -> Baseline:
+    if isinstance(given, Mapping) and given.get("kind") in (*REPLACEMENTS, "average", "painted"):
+        made = build_baseline({**given}, REPLACEMENTS)
+        if isinstance(made, tuple):
+            raise MethodError("replacement", f"{len(made)} baselines", "one")
+        return made
+    try:
+        return as_replacement(given)
+    except BaselineError as error:
+        names = ", ".join(REPLACEMENTS)
+        expected = f"one of {names}, a grey level from 0 to 1, a saliscope.baselines object, or a tensor"
+        raise BaselineError("replacement", reprlib.repr(given), expected, error.way_out) from None
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:

@@ -33,7 +33,7 @@ LEVEL = 0.95
 """Share of the random orders that their band holds."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Case:
     """A map on trial, and what has been found out so far.
 
@@ -164,6 +164,7 @@ def _with_curves(
     target = first.target
     return replace(
         told,
+        target_label=target.labels[0],  # of a margin the other class too, which the map's own may not have
         output="score" if target.function is not None else str(first.protocol.output),
         points=len(points),
         at=at.tolist(),
@@ -210,7 +211,7 @@ def _curve_of(
         replaced=None if varies else fed.hash,
         pictures=fed.hash if varies else None,
         blurred=specs.BlurredCurve(soft.scores[0][told].tolist(), _number(soft.auc)),
-        random=_band_of(random) if random else None,
+        random=_band_of(random, case.judged) if random else None,
         **({} if beside is None else _ratio_of(beside)),
     ), fed
 
@@ -224,7 +225,7 @@ def _ratio_of(beside: AgainstRandom) -> dict[str, float | None]:
     }
 
 
-def _band_of(random: Sequence[Curve]) -> specs.RandomBand | None:
+def _band_of(random: Sequence[Curve], complete: bool) -> specs.RandomBand | None:
     """None as long as there is one point, and where areas are not defined."""
     scores = torch.stack([one.scores[0] for one in random])
     areas = torch.stack([one.auc[0] for one in random])
@@ -232,16 +233,15 @@ def _band_of(random: Sequence[Curve]) -> specs.RandomBand | None:
         return None
     ends = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=scores.dtype)
     low, high = scores.quantile(ends, dim=0)
-    area_low, area_high = areas.quantile(ends).tolist()
+    # Areas under a few points would be taken for those of the whole curves.
+    known = [float(areas.mean()), *areas.quantile(ends).tolist()] if complete else [None] * 3
     return specs.RandomBand(
-        n=len(random),
-        fractions=random[0].fractions.tolist(),
-        mean=scores.mean(0).tolist(),
-        low=low.tolist(),
-        high=high.tolist(),
-        auc=float(areas.mean()),
-        auc_low=area_low,
-        auc_high=area_high,
+        len(random),
+        random[0].fractions.tolist(),
+        scores.mean(0).tolist(),
+        low.tolist(),
+        high.tolist(),
+        *known,
     )
 
 

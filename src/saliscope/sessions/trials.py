@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -31,7 +32,18 @@ Told = Info | State | Result | specs.Trial
 _KEPT = 24
 """Cases that are remembered: going back to a map that was judged costs nothing."""
 
+_LEFT = 4
+"""Streams that are kept where they were left; one of randomised weights holds a copy of the model."""
+
 Part = Callable[[int, SaliencySession, Case], Generator[None, None, None]]
+
+
+@dataclass
+class _Course:
+    """A stream that may be left, and gone on with later: suspended, it holds nothing of the user's model."""
+
+    stream: Iterator[Step[Any]]
+    seconds: float = 0.0
 
 
 class Trials(Desk):
@@ -56,17 +68,30 @@ class Trials(Desk):
         self.settings: TrialSettings | None = None
         self._cases: list[Case] = []
         self._bands: OrderedDict[Hashable, Trial] = OrderedDict()
+        self._courses: OrderedDict[Hashable, _Course] = OrderedDict()
         self._shown: dict[int, tuple[specs.Trial, list[Blob]]] = {}
         self._news: dict[int, tuple[object, ...]] = {}
 
-    def consider(self, settings: TrialSettings | None) -> None:
+    def consider(self, settings: TrialSettings | None, again: bool = False) -> None:
         """Judge what is on screen and has not been judged; None stops.
 
         Called when the settings may have changed, and after every finished map.
+
+        Parameters
+        ----------
+        settings : TrialSettings or None
+        again : bool
+            Try also what failed before, as other settings do: memory may be free again. A map that has gone
+            from the screen is tried again when it comes back.
         """
         with self._lock:
             changed, self.settings = settings != self.settings, settings
+            shown = [session.attribution for session in self._panels.sessions]
+            for case in self._cases:
+                if changed or again or not any(case.whose() is one for one in shown):
+                    case.error = case.not_randomised = None
             if settings is None:
+                self._courses.clear()
                 self._forget_told()
                 self.cancel()
             elif (changed or self.settled) and self._next() is not None:
@@ -77,6 +102,7 @@ class Trials(Desk):
         with self._lock:
             self._cases.clear()
             self._bands.clear()
+            self._courses.clear()
             self._forget_told()
 
     def close(self) -> None:
@@ -153,6 +179,8 @@ class Trials(Desk):
             except Exception as error:  # of this map; the others can still be judged
                 failed = in_our_words(error)
                 without_locals(failed)
+                with self._lock:
+                    self._courses.clear()  # this one is over; the others hold memory that may be wanted
                 if part == self._randomise:
                     case.not_randomised = failed
                 else:
@@ -206,14 +234,15 @@ class Trials(Desk):
         return next(of_this, None)
 
     def _draw_curves(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
-        inputs, maps = _inputs_of(session), case.attribution.map
-        judged = {"map": maps, "blurred": blurred(maps, inputs)}
+        def begin() -> Iterator[Step[Trial]]:
+            inputs, maps = _inputs_of(session), case.attribution.map
+            return self._stream(session, case, {"map": maps, "blurred": blurred(maps, inputs)}, 0)
 
         def keep(found: Trial) -> None:
             case.curves = found
 
-        stream = self._stream(session, case, judged, 0)
-        yield from self._follow(number, session, case, stream, keep, "deletion and insertion")
+        key = ("curves", session.subject.cache, case)
+        yield from self._follow(number, session, case, key, begin, keep, "deletion and insertion")
 
     def _draw_band(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
         assert session.answered is not None
@@ -225,6 +254,9 @@ class Trials(Desk):
             self._publish(number, session, case)
             return
 
+        def begin() -> Iterator[Step[Trial]]:
+            return self._stream(session, case, {"map": case.attribution.map}, settings.random)
+
         def keep(found: Trial) -> None:
             case.band = found
             if found.complete:
@@ -232,8 +264,8 @@ class Trials(Desk):
                 while len(self._bands) > _KEPT:
                     self._bands.popitem(last=False)
 
-        stream = self._stream(session, case, {"map": case.attribution.map}, settings.random)
-        yield from self._follow(number, session, case, stream, keep, f"{settings.random} random orders")
+        what = f"{settings.random} random orders"
+        yield from self._follow(number, session, case, key, begin, keep, what)
 
     def _stream(
         self, session: SaliencySession, case: Case, maps: dict[str, Tensor], n_random: int
@@ -249,15 +281,17 @@ class Trials(Desk):
         )
 
     def _randomise(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
-        attribution = case.attribution
-        stream = randomisation_stream(
-            session.subject.borrowed, _inputs_of(session), attribution.method, attribution.target
-        )
+        attribution, subject = case.attribution, session.subject
+
+        def begin() -> Iterator[Step[Any]]:
+            inputs = _inputs_of(session)
+            return randomisation_stream(subject.borrowed, inputs, attribution.method, attribution.target)
 
         def keep(found: Any) -> None:
             case.randomisation = found
 
-        yield from self._follow(number, session, case, stream, keep, "randomised weights")
+        key = ("randomised weights", subject.cache, case)
+        yield from self._follow(number, session, case, key, begin, keep, "randomised weights")
 
     def _tell_again(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
         self._publish(number, session, case)
@@ -268,28 +302,46 @@ class Trials(Desk):
         number: int,
         session: SaliencySession,
         case: Case,
-        stream: Iterator[Step[Any]],
+        key: Hashable,
+        begin: Callable[[], Iterator[Step[Any]]],
         keep: Callable[[Any], None],
         what: str,
     ) -> Generator[None, None, None]:
-        """Publish what a stream finds out now and then, as long as its map is on screen."""
+        """Publish what a stream finds out now and then, as long as its map is on screen.
+
+        A stream that was left under this key goes on where it was.
+        """
         if session.subject.changed:
             got = "a map of a model that has changed since"
             raise ModelError("model", got, "the model of the map", "Compute the map again first.")
-        begun, before = time.monotonic(), case.seconds
-        published, text = begun, f"{case.attribution.method.title}: {what}"
-        for step in stream:
+        course = self._course(key, begin)
+        last = published = time.monotonic()
+        text = f"{case.attribution.method.title}: {what}"
+        for step in course.stream:
             now = time.monotonic()
+            case.seconds, course.seconds, last = case.seconds + now - last, course.seconds + now - last, now
             if step.complete or now - published >= STATE_SECONDS:
                 keep(step.result)
-                published, case.seconds = now, before + now - begun
+                published = now
                 self._publish(number, session, case)
-            eta = (now - begun) * (step.total - step.done) / max(1, step.done)
+            eta = course.seconds * (step.total - step.done) / max(1, step.done)
             self._report(number, "trial", step.done, step.total, text, eta)
             session.subject.settle()
+            if step.complete:
+                with self._lock:
+                    self._courses.pop(key, None)
             yield from self._pause(number)
             if self._gave_way(session, case):
                 return
+
+    def _course(self, key: Hashable, begin: Callable[[], Iterator[Step[Any]]]) -> _Course:
+        with self._lock:
+            if key not in self._courses:
+                self._courses[key] = _Course(begin())
+            self._courses.move_to_end(key)
+            while len(self._courses) > _LEFT:
+                self._courses.popitem(last=False)
+            return self._courses[key]
 
     def _gave_way(self, session: SaliencySession, case: Case) -> bool:
         """Whether another map has taken the place of this one."""

@@ -19,16 +19,19 @@ class BlurredCurve(Spec):
 
 @dataclass(frozen=True)
 class RandomBand(Spec):
-    """Where the curves of `n` random orders lie: their mean, and the interval that holds 95 % of them."""
+    """Where the curves of `n` random orders lie: their mean, and the interval that holds 95 % of them.
+
+    Areas are None before the curves are complete.
+    """
 
     n: int
     fractions: Sequence[float]
     mean: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]
-    auc: float
-    auc_low: float
-    auc_high: float
+    auc: float | None
+    auc_low: float | None
+    auc_high: float | None
 
 
 @dataclass(frozen=True)

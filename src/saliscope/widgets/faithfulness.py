@@ -7,10 +7,14 @@ from torch import nn
 
 from saliscope.core.borrow import Borrowed
 from saliscope.errors import InputError
+from saliscope.sessions.panels import MOST_PANELS
 from saliscope.widgets.saliency import SaliencyExplorer
 
 USUAL = ("integrated_gradients", "grad_cam", "occlusion")
 """One of each kind: along a path, at a layer, by hiding."""
+
+_PLACED = {"model", "difference", "average"}
+"""What an entry of one panel says, and that of a method for every model does not."""
 
 
 class FaithfulnessPanel(SaliencyExplorer):
@@ -22,9 +26,10 @@ class FaithfulnessPanel(SaliencyExplorer):
     Parameters
     ----------
     model, images
-        As of `SaliencyExplorer`.
+        As of `SaliencyExplorer`. Each method is compared for each of several models.
     methods : sequence of str, Method or dict
-        What is compared, at most six; entries as those of the trait ``compare``.
+        What is compared, at most six panels; entries as those of the trait ``compare``. Where one says which
+        model it is of, or is made of others, the entries are the panels, one by one.
     **options
         As of `SaliencyExplorer`: ``transform=``, ``labels=``, ``target=``, and all traits.
 
@@ -52,13 +57,29 @@ class FaithfulnessPanel(SaliencyExplorer):
         methods: Any = USUAL,
         **options: Any,
     ) -> None:
-        several = [*methods] if isinstance(methods, (list, tuple)) else [methods]
-        if not several:
-            raise InputError("methods", "none", "at least one method")
-        lead, *others = several
+        lead, *others = _panels(methods, len(model) if isinstance(model, (list, tuple)) and model else 1)
+        if lead.pop("model", 0) != 0:
+            got = "a first panel of another model than the first"
+            raise InputError("methods", got, "one of the first model", "Put the models in another order.")
         view: dict[str, Any] = {"trial": True, "mode": "trial", "compare": others}
-        view |= lead if isinstance(lead, dict) else {"method": lead}
-        super().__init__(model, images, **(view | options))
+        super().__init__(model, images, **(view | lead | options))
 
     def __repr__(self) -> str:
         return super().__repr__().replace("SaliencyExplorer", "FaithfulnessPanel", 1)
+
+
+def _panels(methods: Any, n_models: int) -> list[dict[str, Any]]:
+    """What each panel asks: every method of every model, unless the entries say it themselves."""
+    several = [*methods] if isinstance(methods, (list, tuple)) else [methods]
+    if methods is USUAL:  # nobody chose them: as many as there is room for
+        several = several[: max(1, MOST_PANELS // n_models)]
+    if not several:
+        raise InputError("methods", "none", "at least one method")
+    several = [{**one} if isinstance(one, dict) else {"method": one} for one in several]
+    got = f"{len(several)} methods"
+    if n_models > 1 and not any(_PLACED & one.keys() for one in several):
+        got += f" of {n_models} models, which are {n_models * len(several)} panels"
+        several = [{**one, "model": i} if i else one for one in several for i in range(n_models)]
+    if len(several) > MOST_PANELS:
+        raise InputError("methods", got, f"at most {MOST_PANELS} panels", "Make a second FaithfulnessPanel.")
+    return several

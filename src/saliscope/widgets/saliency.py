@@ -384,7 +384,7 @@ class SaliencyExplorer(ExplorerState):
 
     def _run(self, message: Message) -> None:
         if message.get("what") == "trial":
-            self._trials.consider(self.trial)
+            self._trials.consider(self.trial, again=True)
         else:
             self.run()
 

@@ -144,7 +144,8 @@ class ExplorerState(Live):
         other : SaliencyExplorer
             Takes this one's values first.
         *names : str
-            Traits to share; all looks without any: alpha, opacity, scale, zoom, region and so on.
+            Traits to share; all looks without any, alpha, opacity, scale, zoom, region and so on, and the
+            trial.
 
         Returns
         -------
@@ -156,8 +157,8 @@ class ExplorerState(Live):
         InputError
             For an unknown trait.
         """
-        check_names(dict.fromkeys(names), (*QUESTION, *_LOOKS, "compare"), self)
-        return self._joined(other, names or _LOOKS)
+        check_names(dict.fromkeys(names), (*QUESTION, *_LOOKS, "compare", "trial"), self)
+        return self._joined(other, names or (*_LOOKS, "trial"))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "layer" and self._ready:

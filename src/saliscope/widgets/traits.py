@@ -264,9 +264,9 @@ class TrialTrait(TraitType[Any, Any]):
         super().__init__(None, allow_none=True, help=help)
         self.tag(sync=True, to_json=self._to_json, from_json=self._from_json)
 
-    def validate(self, obj: Any, value: Any) -> TrialSettings:
-        """Return the settings, or raise `MethodError` or `BaselineError`."""
-        return TrialSettings.of(value)
+    def validate(self, obj: Any, value: Any) -> TrialSettings | None:
+        """Return the settings, None for False, or raise `MethodError` or `BaselineError`."""
+        return None if value is False else TrialSettings.of(value)
 
     @staticmethod
     def _to_json(value: Any, _widget: Any) -> Any:

@@ -1,34 +1,40 @@
 /** The open trial: curves, what they say, and how they are made. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import { atEnd, computed, react } from "../../../lib/lifetime.js";
-import { MOST_PANELS } from "../../../lib/wire.js";
+import { MOST_PANELS, type Trial } from "../../../lib/wire.js";
 import { make, mount } from "../../../ui/mount.js";
 import { button, hint } from "../../../ui/parts.js";
 import type { Fed, Store } from "../store.js";
-import { blurredOf, type Case, casesOf, colourOf, curveOf, leading, nameOf } from "./cases.js";
+import {
+  blurredOf,
+  type Case,
+  casesOf,
+  colourOf,
+  curveOf,
+  isFaint,
+  leading,
+  nameOf,
+  scoresOf,
+} from "./cases.js";
 import { fedAt } from "./fed.js";
 import { KINDS, Plot } from "./plot.js";
 import { Settings, work } from "./settings.js";
 import { mountStrip } from "./strip.js";
 import { SAMPLE_OF_RANDOM, sample, table } from "./table.js";
 import css from "./trial.css?inline";
-import { notes, notesOf, protocols, summary, verdict } from "./words.js";
+import { cutShort, notes, notesOf, protocols, summary, verdict } from "./words.js";
 
 /** `head` is the place for how far it is. */
 export function mountBench(element: HTMLElement, head: HTMLElement, store: Store, life: AbortSignal): void {
   const cases = computed(() => casesOf(store));
-  const domain = computed(() => domainOf(cases.value));
   const style = make("style", "", element);
   style.textContent = css + palette();
   const active = () => cases.value.find(({ panel }) => panel === store.active.value);
-  mount(life, make("div", "summing-up", element), () => summary(store, active()));
-  const settings = new Settings(store);
-  const form = make("fieldset", "row asked", element);
-  mount(life, form, () => settings.template());
-  react(life, () => {
-    form.disabled = store.offline.value;
+  mount(life, head, () => {
+    const { phase } = store.trialState.value;
+    return store.offline.value && phase !== "error" ? cutShort(store, cases.value) : work(store);
   });
-  mount(life, head, () => work(store));
+  // Right under the pictures: on a small screen both are seen while a hand drags.
   const keys = make("div", "keys-of-lines", element);
   mount(life, make("div", "", keys), () => legend(store, cases.value));
   mount(life, make("div", "back", keys), () => (cases.value.some(isDrawn) ? back(store) : nothing));
@@ -39,9 +45,16 @@ export function mountBench(element: HTMLElement, head: HTMLElement, store: Store
       store,
       kind,
       () => cases.value,
-      () => domain.value,
+      (output) => domainOf(cases.value, output),
       life,
     );
+  const settings = new Settings(store);
+  const form = make("fieldset", "row asked", element);
+  mount(life, form, () => settings.template());
+  react(life, () => {
+    form.disabled = store.offline.value;
+  });
+  mount(life, make("div", "summing-up", element), () => summary(store, active()));
   mount(life, make("div", "table", element), () => table(store, cases.value));
   mount(life, make("div", "verdicts", element), () => {
     const one = active();
@@ -71,22 +84,19 @@ function show(store: Store, cases: () => readonly Case[], life: AbortSignal): vo
 /** Share of a score below which single precision tells nothing. */
 const ROUNDING = 1e-6;
 
-/** From 0 to 1 for probabilities; what there is of anything else. */
-function domainOf(cases: readonly Case[]): [number, number] {
-  if (cases.every(({ trial }) => trial.output === "probability")) return [0, 1];
-  const values = cases
-    .flatMap(({ trial }) => trial.curves)
-    .flatMap(({ scores, blurred, random }) => [
-      ...scores,
-      ...(blurred?.scores ?? []),
-      ...(random ? [...random.low, ...random.high] : []),
-    ])
-    .filter(Number.isFinite);
+/** Room beyond the scores, as a share of what they take. */
+const PAD = 0.04;
+
+/** From 0 to 1 for probabilities, unless all are too small to be seen there; what there is of anything else. */
+function domainOf(cases: readonly Case[], output: string): [number, number] {
+  const trials = cases.map(({ trial }) => trial).filter((trial) => trial.output === output);
+  const values = trials.flatMap(scoresOf);
   if (!values.length) return [0, 1];
   const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (output === "probability") return trials.every(isFaint) ? [0, (1 + PAD) * high] : [0, 1];
   const size = Math.max(-low, high);
   // What differs by rounding alone is level.
-  const pad = high - low <= ROUNDING * size ? Math.max(0.5, size / 2) : 0.04 * (high - low);
+  const pad = high - low <= ROUNDING * size ? Math.max(0.5, size / 2) : PAD * (high - low);
   return [low - pad, high + pad];
 }
 
@@ -115,9 +125,10 @@ function legend(store: Store, cases: readonly Case[]): TemplateResult | typeof n
   const lead = leading(cases, store, "deletion") ?? leading(cases, store, "insertion");
   const curve = lead && (curveOf(lead, "deletion") ?? curveOf(lead, "insertion"));
   const several = store.slots.value.length > 1;
+  const other = ({ output }: Trial) => lead && output !== lead.trial.output;
   return html`${cases.filter(isDrawn).map(({ panel, slot, trial, stale }) => {
     const content = html`${sample(panel)} ${several ? html`<strong class="chip">${panel + 1}</strong>` : nothing}
-      <span>${nameOf(store, slot, trial)}</span>`;
+      <span>${nameOf(store, slot, trial)}${other(trial) ? ", another score: not drawn beside this one" : nothing}</span>`;
     if (!several) return html`<span class="key" ?data-stale=${stale}>${content}</span>`;
     const active = panel === store.active.value;
     return html`<button

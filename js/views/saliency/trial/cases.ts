@@ -53,9 +53,29 @@ export function scoreOf({ output, target, target_label }: Trial, most = 40): str
   return `${spaced(output)} of ${explainedClass({ target, target_label }, most)}`;
 }
 
-/** A score on its way: two decimals of a probability, three digits of anything else. */
-export function scored(value: number, output: string): string {
-  if (output !== "probability") return number(value);
+/** All that is drawn of a trial. */
+export function scoresOf({ curves }: Trial): number[] {
+  const drawn = curves.flatMap(({ scores, blurred, random }) => [
+    ...scores,
+    ...(blurred?.scores ?? []),
+    ...(random ? [...random.low, ...random.high] : []),
+  ]);
+  return drawn.filter(Number.isFinite);
+}
+
+/** Probabilities that stay below this lie on an axis that ends at one. */
+const FAINT = 0.1;
+
+/** Whether a trial is of probabilities that are small throughout, as they are of one class among a thousand. */
+export function isFaint(trial: Trial): boolean {
+  const high = trial.output === "probability" ? Math.max(...scoresOf(trial)) : 0;
+  return high > 0 && high < FAINT;
+}
+
+/** A score on its way: two decimals of a probability; significant digits of small ones, and of anything else. */
+export function scored(value: number, trial: Trial): string {
+  if (trial.output !== "probability") return number(value);
+  if (isFaint(trial)) return number(value, 2);
   return value > 0 && value < 0.005 ? "< 0.01" : value.toFixed(2);
 }
 

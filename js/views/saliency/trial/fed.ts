@@ -61,7 +61,7 @@ function words(one: Case, curve: TrialCurve, place: number, label: string): Temp
   const { trial } = one;
   const parts = [
     `${percent(trial.fractions[place])} ${DONE[curve.kind]}`,
-    html`<bdi>${explainedClass(trial, 40)}</bdi> <strong>${scored(curve.scores[place], trial.output)}</strong>`,
+    html`<bdi>${explainedClass(trial, 40)}</bdi> <strong>${scored(curve.scores[place], trial)}</strong>`,
     leader(one, curve.top[place]),
     label,
   ];

@@ -14,6 +14,7 @@ export const USUAL: Readonly<TrialSettings> = {
   steps: 32,
   random: 20,
   randomise: false,
+  output: "probability",
 };
 
 export function mountTrial(element: HTMLElement, store: Store, life: AbortSignal): void {

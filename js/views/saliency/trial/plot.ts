@@ -1,6 +1,6 @@
 /** One curve of every map on trial: drawn as far as it is known, and walked by pointer and keys. */
 import { html, nothing, svg, type TemplateResult } from "lit-html";
-import { clamp, explainedClass, percent } from "../../../lib/format.js";
+import { clamp, explainedClass, percent, spaced } from "../../../lib/format.js";
 import { ARROWS, isShortcut } from "../../../lib/keys.js";
 import { computed, listen, signal, watchWidth } from "../../../lib/lifetime.js";
 import { nearest } from "../../../lib/select.js";
@@ -14,6 +14,9 @@ import { winner } from "./fed.js";
 /** Of the width, within bounds in CSS pixels. */
 const HEIGHT = { share: 0.46, least: 200, most: 290 };
 const LEFT = 46;
+/** Between the numbers of the axis and the axis, and the width of a digit. */
+const TICK = 12;
+const DIGIT = 6.4;
 const RIGHT = 14;
 const TOP = 24;
 const BOTTOM = 42;
@@ -29,13 +32,14 @@ const MARKERS = 5;
 const PAGE = 1 / 8;
 
 export const TITLES: Record<CurveKind, readonly [title: string, meaning: string]> = {
-  deletion: ["Deletion", "pixels are taken away, the strongest first: a small area is good"],
-  insertion: ["Insertion", "pixels are put in, the strongest first: a large area is good"],
+  deletion: ["Deletion", "strongest pixels first: a small area is good"],
+  insertion: ["Insertion", "strongest pixels first: a large area is good"],
 };
 
 export const KINDS: readonly CurveKind[] = ["deletion", "insertion"];
 
 interface Drawn {
+  left: number;
   cases: readonly { one: Case; curve: TrialCurve }[];
   lead: Case | undefined;
   right: number;
@@ -66,13 +70,13 @@ export class Plot {
     private readonly store: Store,
     private readonly kind: CurveKind,
     private readonly cases: () => readonly Case[],
-    private readonly domain: () => [number, number],
+    private readonly domain: (output: string) => [number, number],
     life: AbortSignal,
   ) {
     const [title, meaning] = TITLES[kind];
-    const head = make("h4", "", element);
-    head.textContent = title;
-    make("p", "hint", element).textContent = meaning;
+    const head = make("header", "", element);
+    make("h4", "", head).textContent = title;
+    make("p", "hint", head).textContent = meaning;
     const plot = make("div", "plot", element);
     plot.tabIndex = 0;
     plot.dataset.testid = `plot-${kind}`;
@@ -116,20 +120,25 @@ export class Plot {
     const width = this.#width.value;
     if (width < 120) return null;
     const all = this.cases();
+    const lead = leading(all, this.store, this.kind);
+    // Of the leading one's kind of score: a probability and a price share no axis.
+    const output = (lead ?? all[0])?.trial.output ?? "";
     const cases = all.flatMap((one) => {
-      const curve = curveOf(one, this.kind);
+      const curve = one.trial.output === output ? curveOf(one, this.kind) : undefined;
       return curve ? [{ one, curve }] : [];
     });
-    const [low, high] = this.domain();
+    const [low, high] = this.domain(output);
     const marks = ticks(low, high, 4);
+    const left = Math.max(LEFT, TICK + DIGIT * Math.max(...tickLabels(marks).map(({ length }) => length)));
     const base = Math.round(clamp(HEIGHT.share * width, HEIGHT.least, HEIGHT.most)) - BOTTOM;
     return {
       // The active one lies over the others.
       cases: cases.sort((a, b) => Number(this.#active(a.one)) - Number(this.#active(b.one))),
-      lead: leading(all, this.store, this.kind),
+      lead,
+      left,
       right: width - RIGHT,
       base,
-      x: linear([0, 1], [LEFT, width - RIGHT]),
+      x: linear([0, 1], [left, width - RIGHT]),
       y: linear([low, high], [base, TOP]),
       marks,
     };
@@ -143,41 +152,40 @@ export class Plot {
     const drawn = this.#drawn.value;
     if (!drawn) return nothing;
     const { cases, lead } = drawn;
-    return html`<svg width=${this.#width.value} height=${drawn.base + BOTTOM} aria-hidden="true">
+    return html`<p class="scored">${this.#scored(drawn)}</p>
+      <svg width=${this.#width.value} height=${drawn.base + BOTTOM} aria-hidden="true">
       ${lead ? band(drawn, lead, this.kind) : nothing} ${this.#axes(drawn)}
       ${cases.map(({ one, curve }) => this.#line(drawn, one, curve))} ${this.#marker(drawn)}
     </svg>`;
   }
 
-  #axes({ marks, x, y, right, base, lead, cases }: Drawn): TemplateResult {
+  #axes({ marks, x, y, left, right, base, lead }: Drawn): TemplateResult {
     const labels = tickLabels(marks);
     const shares = right > 220 ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1];
-    const trials = cases.map(({ one }) => one.trial);
-    const [first] = trials;
-    const said = new Set(trials.map((trial) => scoreOf(trial)));
-    const kinds = new Set(trials.map(({ output }) => output));
-    const title =
-      said.size > 1
-        ? `${kinds.size > 1 ? "score" : (first?.output.replaceAll("_", " ") ?? "score")}, each of its own class`
-        : first
-          ? scoreOf(lead?.trial ?? first, right < 260 ? 16 : 40)
-          : "score";
     return svg`<g class="axes">
-      <text x="0" y="11">${title}</text>
       ${marks.map(
         (
           value,
           i,
-        ) => svg`<line class=${value === 0 ? "zero" : "grid"} x1=${LEFT} x2=${right} y1=${y(value)} y2=${y(value)}></line>
-        <text x=${LEFT - 12} y=${y(value) + 4} text-anchor="end">${labels[i]}</text>`,
+        ) => svg`<line class=${value === 0 ? "zero" : "grid"} x1=${left} x2=${right} y1=${y(value)} y2=${y(value)}></line>
+        <text x=${left - TICK} y=${y(value) + 4} text-anchor="end">${labels[i]}</text>`,
       )}
-      <line class=${lead ? "rail" : "grid"} x1=${LEFT} x2=${right} y1=${base} y2=${base}></line>
+      <line class=${lead ? "rail" : "grid"} x1=${left} x2=${right} y1=${base} y2=${base}></line>
       ${shares.map(
         (share) => svg`<line class="tick" x1=${x(share)} x2=${x(share)} y1=${base} y2=${base + 4}></line>
         <text x=${x(share)} y=${base + 21} text-anchor=${share === 1 ? "end" : "middle"}>${100 * share}</text>`,
       )}
-      <text x=${(LEFT + right) / 2} y=${base + 37} text-anchor="middle">pixels ${DONE[this.kind]}, %</text>
+      <text x=${(left + right) / 2} y=${base + 37} text-anchor="middle">pixels ${DONE[this.kind]}, %</text>
     </g>`;
+  }
+
+  /** Said above the axis. */
+  #scored({ cases, lead }: Drawn): string {
+    const trials = cases.map(({ one }) => one.trial);
+    const first = lead?.trial ?? trials[0];
+    if (!first) return "score";
+    const several = new Set(trials.map((trial) => scoreOf(trial))).size > 1;
+    return several ? `${spaced(first.output)}, each of its own class` : scoreOf(first);
   }
 
   #line({ x, y, lead }: Drawn, one: Case, curve: TrialCurve): TemplateResult {
@@ -203,13 +211,13 @@ export class Plot {
    * own nearest point.
    */
   #marker(drawn: Drawn): TemplateResult | typeof nothing {
-    const { cases, lead, x, y, base } = drawn;
+    const { cases, lead, left, x, y, base } = drawn;
     if (!lead) return nothing;
     const held = this.#share;
     const share = held ?? this.#pointed.value;
     const [at, thumb] = [x(share ?? 0), x(held ?? 0)];
     const handle = svg`<g class="handle">
-      <line x1=${LEFT} x2=${thumb} y1=${base} y2=${base}></line>
+      <line x1=${left} x2=${thumb} y1=${base} y2=${base}></line>
       <circle class="ring" cx=${thumb} cy=${base} r=${THUMB + 1}></circle>
       <circle cx=${thumb} cy=${base} r=${THUMB - 1}></circle>
     </g>`;
@@ -218,7 +226,7 @@ export class Plot {
       .map(({ one: { panel, trial }, curve }) => {
         const place = nearest(trial.fractions, share ?? 0);
         const score = curve.scores[place];
-        return { panel, x: x(trial.fractions[place]), y: y(score), said: scored(score, trial.output) };
+        return { panel, x: x(trial.fractions[place]), y: y(score), said: scored(score, trial) };
       })
       .sort((a, b) => a.panel - b.panel);
     if (!marks.length) return handle;
@@ -245,7 +253,7 @@ export class Plot {
     const { output } = lead.trial;
     const words = [
       `${percent(lead.trial.fractions[at])} ${DONE[this.kind]}`,
-      `${output.replaceAll("_", " ")} of ${explainedClass(lead.trial, 40)} ${scored(curve.scores[at], output)}`,
+      `${spaced(output)} of ${explainedClass(lead.trial, 40)} ${scored(curve.scores[at], lead.trial)}`,
       winner(lead, curve.top[at]),
     ];
     plot.setAttribute("aria-valuenow", String(Math.round(100 * lead.trial.fractions[at])));
@@ -274,7 +282,7 @@ export class Plot {
     const fractions = this.#fractions;
     if (!drawn || !fractions) return;
     const x = event.clientX - plot.getBoundingClientRect().left;
-    const place = nearest(fractions, (x - LEFT) / (drawn.right - LEFT));
+    const place = nearest(fractions, (x - drawn.left) / (drawn.right - drawn.left));
     if (plot.hasPointerCapture(event.pointerId)) this.#show(place, fractions);
     else if (event.pointerType === "mouse") this.#pointed.value = fractions[place];
   }

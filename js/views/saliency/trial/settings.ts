@@ -1,7 +1,7 @@
 /** How maps are put on trial, and how far that is. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import { progressed, seconds, words } from "../../../lib/format.js";
-import type { Baseline, BaselineInfo, Info, Params, TrialSettings } from "../../../lib/wire.js";
+import type { Baseline, BaselineInfo, Info, Output, Params, TrialSettings } from "../../../lib/wire.js";
 import { segmented, select } from "../../../ui/choice.js";
 import { button, group, progress, toggle } from "../../../ui/parts.js";
 import { errorBox, uncounted } from "../../../ui/status.js";
@@ -27,7 +27,7 @@ export class Settings {
   template(): TemplateResult | typeof nothing {
     const info = this.store.info.value;
     if (!this.store.traits.trial.value || !info) return nothing;
-    return html`${this.#replacement(info)} ${this.#controls(info)} ${this.#steps()}
+    return html`${this.#replacement(info)} ${this.#controls(info)} ${this.#steps()} ${this.#output(info)}
     ${toggle({
       label: "Randomise the weights too",
       testid: "randomise",
@@ -71,6 +71,17 @@ export class Settings {
         onInput: (value) => store.set(changed(value)),
         onCommit: (value) => store.commit(changed(value)),
       });
+    });
+  }
+
+  #output(info: Info): TemplateResult {
+    const { output } = this.#now;
+    return select<Output>({
+      label: "Score that is watched",
+      testid: "trial-output",
+      value: output,
+      options: info.outputs.map((value) => ({ value, label: words(value) })),
+      onChange: (value) => value !== output && this.#ask({ output: value }),
     });
   }
 

@@ -2,9 +2,11 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { number } from "../../../lib/format.js";
 import type { CurveKind, RandomBand, Trial, TrialCurve } from "../../../lib/wire.js";
+import { button } from "../../../ui/parts.js";
 import type { Slot, Store } from "../store.js";
-import { type Case, nameOf, shapeOf } from "./cases.js";
+import { type Case, isFaint, nameOf, shapeOf } from "./cases.js";
 import { KINDS, TITLES } from "./plot.js";
+import { OVER } from "./words.js";
 
 /** Of what is known when all of a curve is. */
 const LATER = "\u2026";
@@ -36,7 +38,11 @@ const COLUMNS: readonly Column[] = [
     meaning: "The area over that of the random orders; below, where that lies for 95 % of them",
     cell: ratioCell,
   },
-  { title: "beaten", meaning: "How many of the random orders do worse", cell: beatenCell },
+  {
+    title: "beaten",
+    meaning: "How many of the random orders do worse; one that does as well counts half",
+    cell: beatenCell,
+  },
   {
     title: "blurred",
     meaning:
@@ -95,6 +101,11 @@ function missing(store: Store, { index, spec, state }: Slot, one: Case | undefin
   if (one?.trial.error)
     return html`<div class="refused" role="note" data-testid="trial-error-${index}">
       <strong>${one.trial.error.type}</strong> ${one.trial.error.message}
+      ${
+        store.offline.value
+          ? nothing
+          : button("Try again", `try-again-${index}`, () => store.request("run", { what: "trial" }))
+      }
     </div>`;
   const made = spec.value && ("difference" in spec.value || "average" in spec.value);
   const { phase } = store.trialState.value;
@@ -102,9 +113,11 @@ function missing(store: Store, { index, spec, state }: Slot, one: Case | undefin
     ? "Made of other panels, which are judged themselves"
     : state.value.phase === "error"
       ? "There is no map to judge"
-      : phase === "cancelled"
-        ? "Stopped before its turn"
-        : "Not computed yet";
+      : store.offline.value
+        ? `Not computed: ${OVER}`
+        : phase === "cancelled"
+          ? "Stopped before its turn"
+          : "Not computed yet";
   return html`<span class="hint">${why}</span>`;
 }
 
@@ -127,8 +140,9 @@ function cells(one: Case, kind: CurveKind): TemplateResult | TemplateResult[] {
 const whole = ({ at, points }: Trial) => at.length === points;
 
 /** Areas of probabilities stand below each other to the digit. */
-const area = (value: number, { output }: Trial) =>
-  output === "probability" ? value.toFixed(3) : number(value);
+function area(value: number, trial: Trial): string {
+  return trial.output === "probability" && !isFaint(trial) ? value.toFixed(3) : number(value);
+}
 
 function areaCell({ trial, panel }: Case, { kind, auc }: TrialCurve): TemplateResult {
   return html`<b data-testid="auc-${kind}-${panel}">${auc === null || !whole(trial) ? absent(trial) : area(auc, trial)}</b>`;
@@ -144,8 +158,11 @@ function ratioCell({ trial }: Case, { ratio, ratio_low, ratio_high }: TrialCurve
   return html`${times(ratio)}<small>${between}</small>`;
 }
 
+/** Halves are counted, and what a share lost to rounding is not. */
+const counted = (value: number) => Number(value.toPrecision(6));
+
 function beatenCell({ trial }: Case, { beaten, random }: TrialCurve): TemplateResult | string {
-  return beaten === null || !random ? absent(trial) : `${Math.round(beaten * random.n)} of ${random.n}`;
+  return beaten === null || !random ? absent(trial) : `${counted(beaten * random.n)} of ${random.n}`;
 }
 
 function blurredCell({ trial }: Case, { blurred }: TrialCurve): TemplateResult | string {
@@ -181,7 +198,7 @@ function bandsOf(cases: readonly Case[]): Bands[] {
   const of = ({ trial }: Case) =>
     Object.fromEntries(trial.curves.flatMap(({ kind, random }) => (random ? [[kind, random]] : [])));
   for (const one of cases.filter(({ stale }) => !stale)) {
-    const key = JSON.stringify(Object.values(of(one)).map(({ n, auc }) => [n, auc]));
+    const key = JSON.stringify(Object.values(of(one)).map(({ n, mean }) => [n, mean]));
     if (key !== "[]") found.set(key, [...(found.get(key) ?? []), one]);
   }
   return [...found.values()].map((several) => ({ cases: several, of: of(several[0]) }));
@@ -191,6 +208,7 @@ function randomRow(store: Store, { cases, of }: Bands, strip: boolean): Template
   const [{ trial }] = cases;
   const own = cases.length < store.slots.value.length;
   const count = Object.values(of)[0]?.n;
+  const middle = (auc: number | null) => (auc === null ? absent(trial) : area(auc, trial));
   return html`<tr class="of-random">
     <th scope="row">
       <span class="who">
@@ -200,9 +218,13 @@ function randomRow(store: Store, { cases, of }: Bands, strip: boolean): Template
     </th>
     ${KINDS.map((kind) => {
       const band = of[kind];
-      return html`<td class="first" data-label=${TITLES[kind][0]}>${band ? area(band.auc, trial) : LATER}</td>
+      return html`<td class="first" data-label=${TITLES[kind][0]}>${middle(band?.auc ?? null)}</td>
         <td class="beside" colspan=${COLUMNS.length - 1}>
-          ${band ? html`<small>95 % from ${area(band.auc_low, trial)} to ${area(band.auc_high, trial)}</small>` : nothing}
+          ${
+            band && band.auc_low !== null && band.auc_high !== null
+              ? html`<small>95 % from ${area(band.auc_low, trial)} to ${area(band.auc_high, trial)}</small>`
+              : nothing
+          }
         </td>`;
     })}
     ${strip ? html`<td class="first"></td>` : nothing}

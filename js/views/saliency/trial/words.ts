@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { CurveKind } from "../../../lib/wire.js";
 import { hint } from "../../../ui/parts.js";
+import { isQuestion } from "../specs.js";
 import type { Store } from "../store.js";
 import type { Case } from "./cases.js";
 import { KINDS, TITLES } from "./plot.js";
@@ -11,6 +12,22 @@ export const notesOf = ({ trial }: Case) => [...trial.notes, ...(trial.randomisa
 
 export function notes(all: readonly string[]): TemplateResult | typeof nothing {
   return all.length ? html`<ul class="notes">${all.map((note) => html`<li>${note}</li>`)}</ul>` : nothing;
+}
+
+/** Of a page without a kernel, where nothing more will come. */
+export const OVER = "the page was exported before the trial was over";
+
+/** In the place where a kernel says how far it is. */
+export function cutShort(store: Store, cases: readonly Case[]): TemplateResult | typeof nothing {
+  const judged = (panel: number) => cases.find((one) => one.panel === panel)?.trial.stage ?? "partial";
+  const open = store.slots.value.some(
+    ({ index, spec, state }) =>
+      isQuestion(spec.value) && state.value.phase !== "error" && judged(index) === "partial",
+  );
+  if (!open) return nothing;
+  return html`<p class="hint" role="note" data-testid="cut-short">
+    Cut short: ${OVER}, so that there is no more than what was computed by then.
+  </p>`;
 }
 
 const chip = (store: Store, panel: number) =>
@@ -24,7 +41,7 @@ export function summary(store: Store, one: Case | undefined): TemplateResult | t
     return html`<p class="sum" ?data-stale=${one.stale}>
       ${chip(store, one.panel)} <span class="sentence" data-testid="verdict-${one.panel}">${sentence}</span>
     </p>`;
-  return stage === "partial" && phase === "running"
+  return stage === "partial" && phase === "running" && !store.offline.value
     ? hint("What the curves come to is said here when they are whole.")
     : nothing;
 }
