@@ -7,8 +7,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from saliscope import InputError, MethodError
-from saliscope.attribution import InputXGradient, IntegratedGradients, Saliency
+from saliscope import InputError, MethodError, borrow
+from saliscope.attribution import (
+    BlurIG,
+    DeepLift,
+    ExpectedGradients,
+    InputXGradient,
+    IntegratedGradients,
+    Occlusion,
+    Saliency,
+    SmoothGrad,
+)
 from saliscope.core.anytime import Cancelled, CancelToken
 from saliscope.faithfulness.infidelity import InfidelityProtocol, infidelity, infidelity_stream
 from tests.attribution.helpers import Affine
@@ -154,11 +163,85 @@ def test_an_empty_map_has_a_number_but_no_scale():
     assert "Not defined" in scaled.notes[0]
 
 
+def test_a_map_that_foretells_the_opposite_gets_what_an_empty_map_gets():
+    model, x = Affine(), pictures()
+    values = InputXGradient().attribute(model, x, 1).values
+    values[1] *= -1
+    made = infidelity(model, x, values, 1, scaled=True, n_samples=20)
+    assert made.scale.tolist() == pytest.approx([1, 0], abs=1e-12)
+    assert made.relative.tolist() == pytest.approx([0, 1], abs=1e-12)
+    assert "the opposite" in made.notes[0]
+    assert infidelity(model, x[:1], values[:1], 1, scaled=True, n_samples=20).notes == ()
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        IntegratedGradients(n_steps=2),
+        IntegratedGradients(n_steps=2, baseline=("black", "white")),
+        SmoothGrad(method=IntegratedGradients(n_steps=2, baseline="white"), n_samples=2, noise_level=0.0),
+        DeepLift(baseline=("black", 0.3)),
+        Occlusion(window=1, stride=1),
+        ExpectedGradients(n_samples=5),
+        ExpectedGradients(n_samples=5, background=pictures(3)),
+        BlurIG(n_steps=64),
+    ],
+    ids=lambda method: type(method).__name__,
+)
+def test_contributions_are_compared_to_the_baseline_of_their_own_method(method):
+    """For an affine model an exact attribution foretells all, whatever its baseline is in model space."""
+    model = borrow(Affine(), mean=(0.4, 0.6), std=(0.2, 0.3))
+    x = pictures()
+    maps = method.attribute(model, x, 1)
+    own = infidelity(model, x, maps, n_samples=20)
+    assert float(own.relative.max()) < 1e-20
+    assert float(infidelity(model, x, maps, replacement="zero", n_samples=20).relative.min()) > 1e-6
+    # The protocol that was filled in measures the same again.
+    again = infidelity(model, x, maps.values, 1, protocol=own.protocol)
+    assert torch.equal(again.infidelity, own.infidelity)
+
+
+def test_the_protocol_says_what_a_map_was_compared_to():
+    model, x = borrow(Affine(), mean=(0.4, 0.6), std=(0.2, 0.3)), pictures()
+    for method, expected in (
+        (IntegratedGradients(n_steps=2, baseline="white"), "white"),
+        (Occlusion(window=2, stride=2, baseline=("black", "white")), "mean of black and white"),
+        (GRADIENT, "zero"),
+    ):
+        made = infidelity(model, x, method.attribute(model, x, 1), n_samples=2)
+        assert str(made.protocol.replacement) == expected
+
+
 def test_a_score_that_never_changes_leaves_nothing_to_foretell():
-    made = infidelity(Affine(), torch.zeros(1, 2, 4, 4), torch.ones(1, 4, 4), 1, n_samples=5)
+    model = Affine()
+    with torch.no_grad():
+        model.weight.zero_()
+    made = infidelity(model, pictures(1), torch.ones(1, 4, 4), 1, n_samples=5)
     assert torch.isnan(made.relative).all()
     assert float(made.infidelity) > 0
     assert "nothing to foretell" in made.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"replacement": 0.3}, "nothing is taken away"),
+        ({"replacement": 0.3, "scaled": True}, "nothing is taken away"),
+        ({"perturbation": "noise", "values": "gradient"}, "one value throughout"),
+        (
+            {"perturbation": "noisy_baseline", "values": "gradient", "replacement": 0.3},
+            "nothing is taken away",
+        ),
+    ],
+)
+def test_where_nothing_is_taken_there_is_no_number(options, reason):
+    x = pictures()
+    x[1] = 0.3
+    made = infidelity(Affine(), x, torch.ones(2, 2, 4, 4), 1, n_samples=5, **options)
+    for numbers in (made.infidelity, made.relative, made.standard_error, made.scale):
+        assert numbers.isnan().tolist() == [False, True]
+    assert made.notes == (f"Not defined for input 1: {made.notes[0].split(': ', 1)[1]}",)
+    assert reason in made.notes[0]
 
 
 @pytest.mark.parametrize("options", [{}, {"perturbation": "noise", "values": "gradient"}])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from saliscope import BaselineError, InputError, MethodError
+from saliscope import BaselineError, InputError, MethodError, Target, TargetError, borrow
 from saliscope.core.anytime import Cancelled, CancelToken
 from saliscope.faithfulness import Protocol, Road, RoadProtocol, deletion, insertion, road, road_stream
 from saliscope.faithfulness.infill import infill
@@ -35,6 +35,10 @@ def all_but(height: int, width: int, row: int, column: int) -> Tensor:
     return hidden
 
 
+def right_of(height: int, width: int, known: int) -> Tensor:
+    return (torch.arange(width) >= known).expand(1, height, width)
+
+
 HOLES = {
     "10 %": scattered(2, 16, 16, 0.1),
     "50 %": scattered(2, 16, 16, 0.5),
@@ -47,6 +51,8 @@ HOLES = {
     "all but one": all_but(20, 21, 11, 4),
     "one row": torch.arange(15)[None, None] % 7 > 0,
     "one column": torch.arange(40)[None, :, None] > 3,
+    "a corridor, one column known": right_of(3, 300, 1),
+    "a corridor, two columns known": right_of(20, 200, 2),
     "two pixels": torch.tensor([[[True, False]]]),
     "a corner": disc(6, 6, 0, 0, 2.5),
     "none": torch.zeros(1, 5, 5, dtype=torch.bool),
@@ -68,6 +74,15 @@ def test_large_pictures_with_holes_of_both_kinds() -> None:
     for picture, holes, found in zip(given, hidden, infill(given, hidden), strict=True):
         expected = torch.tensor(reference.infill(picture.numpy(), holes.numpy()))
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_two_pixels_in_the_corner_of_a_large_picture_bind_it_all() -> None:
+    """What single precision loses in so many sums is more than what two pixels say."""
+    given, hidden = pictures(1, 1, 160, 160), torch.ones(1, 160, 160, dtype=torch.bool)
+    hidden[0, 0, 0] = hidden[0, 1, 1] = False
+    expected = torch.tensor(reference.infill(given[0].numpy(), hidden[0].numpy()))
+    error = (infill(given, hidden)[0] - expected).abs().max()
+    assert float(error / (given[0, 0, 0, 0] - given[0, 0, 1, 1]).abs()) < 1e-6
 
 
 @pytest.mark.parametrize("name", HOLES)
@@ -238,7 +253,80 @@ def test_bad_input() -> None:
         road(model, inputs, maps * torch.nan)
     with pytest.raises(InputError, match="labels"):
         road(model, inputs, maps, labels=[0])
-    with pytest.raises(MethodError, match="fractions"):
-        RoadProtocol(fractions=(0.5, 0.2))
-    with pytest.raises(BaselineError, match="noise"):
-        Road(noise=-1.0)
+    for noise in (-1.0, "a", True, float("nan")):
+        with unchecked(), pytest.raises(BaselineError, match="noise"):
+            Road(noise=noise)
+        with unchecked(), pytest.raises(BaselineError, match="noise"):
+            RoadProtocol(noise=noise)
+    for seed in (-1, 1.5, "a", True):
+        with unchecked(), pytest.raises(BaselineError, match="seed"):
+            Road(seed=seed)
+        with unchecked(), pytest.raises(MethodError, match="seed"):
+            RoadProtocol(seed=seed)
+
+
+@pytest.mark.parametrize(
+    "fractions", [(0.5, 0.2), 0.5, None, "ab", (0.1, "a"), (0.1,), (0.1, float("nan")), (0.1, 1)]
+)
+def test_fractions_are_checked(fractions: Any) -> None:
+    with unchecked(), pytest.raises(MethodError, match="fractions"):
+        RoadProtocol(fractions=fractions)
+
+
+def test_fractions_may_be_a_list() -> None:
+    listed: Any = [0.1, np.float64(0.5)]
+    made = RoadProtocol(fractions=listed)
+    assert made == RoadProtocol(fractions=(0.1, 0.5))
+    assert hash(made) == hash(RoadProtocol(fractions=(0.1, 0.5)))
+
+
+@pytest.mark.parametrize("fractions", [(0.001, 0.002), (0.5, 0.501)])
+def test_fractions_that_hide_nothing_more_are_refused(fractions: tuple[float, ...]) -> None:
+    model, inputs, maps = spots()
+    with pytest.raises(MethodError, match=r"fractions.* of 64 pixels"):
+        road(model, inputs, maps, 0, fractions=fractions)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[-1, -1], [1, 9], ["a", "b"], [0.0, 1.0], [True, False], 3, "ab", [[0], [1]], [0, 1, 1], [None, 0]],
+)
+def test_labels_are_classes_of_the_model(labels: Any) -> None:
+    model, inputs, maps = spots()
+    with pytest.raises((InputError, TargetError), match="labels"):
+        road(model, inputs, maps, 0, labels=labels)
+
+
+def test_labels_come_as_people_have_them() -> None:
+    model, inputs, maps = spots()
+    named = borrow(model, labels=["spots", "nothing"])
+    forms = [[0, 1], (0, 1), np.array([0, 1]), [np.int64(0), torch.tensor(1)], ["spots", "nothing"]]
+    options: dict[str, Any] = {"output": "logit", "fractions": (0.2, 0.5)}
+    right = [road(named, inputs, maps, 0, labels=form, **options).lerf_right for form in forms]
+    assert right[0].tolist() == [[True, True], [False, False]]
+    assert all(torch.equal(one, right[0]) for one in right)
+    single = nn.Sequential(model, Column())
+    with pytest.raises(TargetError, match=r"labels.*one logit"):
+        road(single, inputs, maps, 0, labels=[0, 1])
+
+
+class Column(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :1]
+
+
+def test_a_picture_of_one_colour_has_no_number() -> None:
+    model, inputs, maps = spots()
+    colours = torch.where(torch.arange(2)[:, None, None, None] > 0, 0.3, inputs)
+    made = road(model, colours, maps, 0, output="logit")
+    assert made.difference.isnan().tolist() == [False, True]
+    assert made.notes == (
+        "Not defined for input 1: the picture has one colour throughout, and no infill changes it.",
+    )
+
+
+def test_the_protocol_says_what_was_scored() -> None:
+    model, inputs, maps = spots()
+    assert road(model, inputs, maps, 0).protocol.output == "probability"
+    assert road(model, inputs, maps, Target(0, "logit"), output=None).protocol.output == "logit"
+    assert road(model, inputs, maps, lambda out: out[:, 0]).protocol.output is None

@@ -72,6 +72,33 @@ def test_an_empty_map_has_no_number():
     assert "Not defined" in made.notes[1]
 
 
+def test_a_constant_map_has_no_number():
+    def explain(model, inputs, target):
+        values = inputs.clone()
+        values[1] = torch.tensor([3.0, -1.0])[:, None, None]  # one value in each channel
+        return values
+
+    made = sensitivity(Affine(), pictures(), explain, 1)
+    for numbers in (made.sensitivity, made.mean, made.distances[0]):
+        assert numbers.isnan().tolist() == [False, True]
+    assert made.notes[1].startswith("Not defined for input 1: the map has one value throughout")
+
+
+def test_a_share_of_no_range_moves_nothing():
+    x = pictures()
+    x[1] = 0.3
+    made = sensitivity(Affine(), x, InputXGradient(), 1)
+    assert made.sensitivity.isnan().tolist() == [False, True]
+    assert made.notes[1].startswith("Not defined for input 1: the picture has one value throughout")
+    assert sensitivity(Affine(), x, InputXGradient(), 1, share=False).sensitivity.isfinite().all()
+
+
+def test_chunks_do_not_matter():
+    model, x = nn.Sequential(Affine(), nn.Tanh()), 0.1 * pictures(3)
+    whole, single = (sensitivity(model, x, GRADIENT, 1, n_samples=2, chunk_size=k) for k in ("auto", 1))
+    assert single.distances == pytest.approx(whole.distances, rel=1e-10)
+
+
 def test_neither_neighbours_nor_the_process_matter():
     model, x = nn.Sequential(Affine(), nn.Tanh()), 0.1 * pictures(3)
     method = SmoothGrad(n_samples=3)

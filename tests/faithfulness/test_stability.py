@@ -115,6 +115,18 @@ def test_a_constant_map_has_no_stability():
     assert "Not defined" in made.notes[0]
 
 
+@pytest.mark.parametrize("over", ["noise", "shift"])
+def test_a_picture_that_stays_as_it_was_says_nothing(over):
+    x = pictures()
+    x[1] = 0.3
+    made = stability(curved(), x, InputXGradient(), over=over, n_runs=2)
+    for part in values(made.mean):
+        assert part.isnan().tolist() == [False, True]
+    assert [note for note in made.notes if "Not defined" in note] == [
+        "Not defined for input 1: a change leaves the picture as it was."
+    ]
+
+
 def test_small_maps_have_no_structural_similarity():
     made = stability(flat(6), pictures(side=6), GRADIENT, over="noise", n_runs=1)
     assert torch.isnan(made.mean.ssim).all()

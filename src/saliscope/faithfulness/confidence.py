@@ -1,6 +1,6 @@
 """Average drop and increase in confidence: the picture is dimmed where a map is low."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import torch
@@ -12,11 +12,13 @@ from saliscope.core.borrow import Borrowed
 from saliscope.core.device import as_like, exact
 from saliscope.core.query import Query
 from saliscope.core.targets import OUTPUTS, Output, ResolvedTarget
-from saliscope.faithfulness.curves import NO_SCORE, note_of, scored
-from saliscope.faithfulness.order import Ranking, as_maps, is_constant
+from saliscope.faithfulness.curves import NO_SCORE, note_of
+from saliscope.faithfulness.order import Ranking, as_maps, is_constant, scored
 from saliscope.faithfulness.protocol import agreed, check_choice
 from saliscope.faithfulness.replacement import as_replacement
 from saliscope.faithfulness.shown import Shown
+
+_OUTPUTS = tuple(output for output in OUTPUTS if output != "log_probability")
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,10 @@ class ConfidenceProtocol:
         What is seen where the map has its lowest value; see `saliscope.faithfulness.replacement`.
     ranking : {"positive", "signed", "absolute"}
         What is stretched to [0, 1]: the map without its negative values, as it is, or its magnitude.
-    output : {"probability", "logit", "log_probability", "margin"}
-        Kind of score, as in `saliscope.Target`.
+    output : {"probability", "logit", "margin"}, optional
+        Kind of score, as in `saliscope.Target`; a share of a logarithm would mean nothing. None: as the
+        target says. What was measured has None here if its target is a function or a layer's unit, which are
+        scores of their own.
 
     Raises
     ------
@@ -42,11 +46,12 @@ class ConfidenceProtocol:
 
     replacement: Any = "zero"
     ranking: str = "positive"
-    output: Output = "probability"
+    output: Output | None = "probability"
 
     def __post_init__(self) -> None:
         check_choice("ranking", self.ranking, ("positive", *get_args(Ranking)))
-        check_choice("output", self.output, OUTPUTS)
+        if self.output is not None:
+            check_choice("output", self.output, _OUTPUTS)
         object.__setattr__(self, "replacement", as_replacement(self.replacement))
 
 
@@ -101,8 +106,11 @@ def average_drop(
     """How much confidence is lost as the picture is multiplied by its map (Grad-CAM++, arXiv 1710.11063).
 
     The map is stretched to M in [0, 1], and the picture x is seen as ``M x + (1 - M) x'`` with the
-    replacement x'. Zero in model space, the default, is what torch-cam's ``ClassificationMetric`` does
-    (version 0.5); it adds 1e-7 to the score that it divides by, and 1e-8 where it stretches.
+    replacement x'. Zero in model space, the default, is as with torch-cam's ``ClassificationMetric`` (version
+    0.5). Three things differ there: it makes the maps itself, of what comes out of its ``logits_fn``, not of
+    the logit; a map is stretched in the layer's size, with 1e-8 beside the range, and not again once it is
+    enlarged; and a map that is zero throughout hides the whole picture, where here the drop is NaN. It also
+    adds 1e-7 to the score that it divides by.
 
     Parameters
     ----------
@@ -125,10 +133,14 @@ def average_drop(
     ------
     InputError
         If the maps do not fit the inputs, or hold NaN.
+    MethodError
+        If the score is a logarithm.
     """
     protocol = agreed(ConfidenceProtocol(), protocol, {})
     query = Query(model, inputs, scored({"map": maps}, target, protocol.output), chunk_size)
     pictures = query.pictures("to be dimmed")
+    target = query.target
+    protocol = replace(protocol, output=None if target.function else target.output)
     values = as_maps(maps, pictures)
     if protocol.ranking != "signed":
         values = values.clamp(min=0) if protocol.ranking == "positive" else values.abs()
@@ -151,7 +163,7 @@ def average_drop(
         dimmed=dimmed,
         drop=torch.where(without, torch.nan, (score - dimmed).clamp(min=0) / score),
         increase=torch.where(without, torch.nan, (dimmed > score).double()),
-        target=query.target,
+        target=target,
         protocol=protocol,
         notes=tuple(filter(None, notes)),
     )

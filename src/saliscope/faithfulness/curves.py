@@ -15,9 +15,9 @@ from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import exact
 from saliscope.core.query import Query, check_score
-from saliscope.core.targets import Output, ResolvedTarget, Target
+from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError, ModelError, TargetError
-from saliscope.faithfulness.order import as_maps, is_constant, random_ranks, ranks
+from saliscope.faithfulness.order import as_maps, is_constant, random_ranks, ranks, scored
 from saliscope.faithfulness.protocol import Protocol, agreed, check_count, check_options
 from saliscope.faithfulness.replacement import filler
 from saliscope.faithfulness.shown import Shown
@@ -465,44 +465,3 @@ def _check(maps: Any, protocols: Any, n_random: Any) -> None:
         got = f"scores of {len(outputs)} kinds: {', '.join(sorted(outputs))}"
         raise MethodError("protocols", got, "one kind of score", "Run a trial for each kind.")
     check_count("n_random", n_random, 0)
-
-
-def scored(maps: Mapping[str, Any], target: Any, output: Output | None) -> Target | ResolvedTarget:
-    """The target that is scored: the one that is given, or that of the maps that have one."""
-    if target is None:
-        target = _common(maps)
-    asked = Target.of(target)
-    if isinstance(asked, ResolvedTarget):
-        if asked.function is not None or output in (None, asked.output):
-            return asked
-        assert asked.indices is not None
-        return Target(asked.indices, output)
-    if output is None or asked.layer or callable(asked.index):
-        return asked
-    return replace(asked, output=output, against=asked.against if output == "margin" else None)
-
-
-def _common(maps: Mapping[str, Any]) -> ResolvedTarget | None:
-    """The target that all attributions among the maps share."""
-    known = {name: getattr(given, "target", None) for name, given in maps.items()}
-    known = {name: one for name, one in known.items() if isinstance(one, ResolvedTarget)}
-    if not known:
-        return None
-    first, target = next(iter(known.items()))
-    for name, other in known.items():
-        if other.function is not target.function or _classes(other) != _classes(target):
-            raise TargetError(
-                "target",
-                f"None, with maps of {_words(target)} ({first}) and of {_words(other)} ({name})",
-                "one target for all maps",
-                "Say which class the curves are about: target=...",
-            )
-    return target
-
-
-def _classes(target: ResolvedTarget) -> list[int] | None:
-    return None if target.indices is None else target.indices.tolist()
-
-
-def _words(target: ResolvedTarget) -> str:
-    return " and ".join(dict.fromkeys(target.labels))

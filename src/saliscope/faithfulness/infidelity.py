@@ -17,9 +17,10 @@ from saliscope.core.query import Query
 from saliscope.core.seeds import NoiseSource, generator
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError
+from saliscope.faithfulness.curves import note_of
 from saliscope.faithfulness.order import as_values, asked
 from saliscope.faithfulness.protocol import agreed, check_choice, check_count, check_positive
-from saliscope.faithfulness.replacement import as_replacement
+from saliscope.faithfulness.replacement import as_replacement, compared_to
 from saliscope.faithfulness.shown import Shown
 
 Perturbation = Literal["square", "noisy_baseline", "noise"]
@@ -43,15 +44,17 @@ class InfidelityProtocol:
     channels : {"own", "shared"}, optional
         Whether noise differs between the channels of a pixel. Gradients that were summed over the channels
         foretell shared noise only. None: "own" where the maps have channels.
-    replacement : Baseline, str, float or Tensor
-        ``x'``; see `saliscope.faithfulness.replacement`. For contributions, what they were compared to.
+    replacement : Baseline, str, float or Tensor, optional
+        ``x'``; see `saliscope.faithfulness.replacement`. For contributions, what they were compared to. None:
+        the baseline of the attribution's method, if it has one, else zero.
     side : int, optional
         Side of the squares, in pixels; None: drawn from 1 to half of the picture's shorter side.
     noise_level : float
         Standard deviation of the noise as a share of each input's range (the authors: 0.2 of inputs from
         0 to 1).
     scaled : bool
-        Multiply each map by the factor that gives the least infidelity, so that its scale does not count.
+        Multiply each map by the factor of at least 0 that gives the least infidelity, so that its scale does
+        not count, but its sign does.
     n_samples : int
         Number of perturbations.
     seed : int
@@ -66,7 +69,7 @@ class InfidelityProtocol:
     perturbation: Perturbation = "square"
     values: Values | None = None
     channels: Literal["own", "shared"] | None = None
-    replacement: Any = "zero"
+    replacement: Any = None
     side: int | None = None
     noise_level: float = 0.2
     scaled: bool = False
@@ -84,7 +87,8 @@ class InfidelityProtocol:
         check_positive("noise_level", self.noise_level)
         check_count("n_samples", self.n_samples, 1)
         check_count("seed", self.seed, 0)
-        object.__setattr__(self, "replacement", as_replacement(self.replacement))
+        if self.replacement is not None:
+            object.__setattr__(self, "replacement", as_replacement(self.replacement))
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ class Infidelity(Shown):
     protocol : InfidelityProtocol
         How it was measured, with what was left open filled in.
     infidelity : Tensor of shape (n,)
-        Mean square of foretold minus true change; 0 is best. In the square of the score's unit.
+        Mean square of foretold minus true change; 0 is best. In the square of the score's unit. NaN where
+        nothing is taken from the picture, as all other numbers there.
     standard_error : Tensor of shape (n,)
         Of `infidelity`, from the samples.
     relative : Tensor of shape (n,)
@@ -205,6 +210,10 @@ class _Run:
         self.instead = self.protocol.replacement.make(query.borrowed, inputs)
         low, high = inputs.flatten(1).aminmax(dim=1)
         self.deviation = (protocol.noise_level * (high - low)).reshape(-1, 1, 1, 1)
+        replaced = (self.instead != inputs).flatten(1).any(1)
+        kind = protocol.perturbation
+        taken = high > low if kind == "noise" else replaced | (high > low) & (kind == "noisy_baseline")
+        self.nothing = ~taken.cpu()
         depth = 1 if self.protocol.channels == "shared" else inputs.shape[1]
         self.noise = NoiseSource(protocol.seed, (depth, *query.picture))
         words = "The map has no sign, so it cannot foretell in which direction a score changes."
@@ -262,8 +271,11 @@ class _Run:
         k = done // self.shape[1]
         foretold, true = (part.reshape(self.shape)[:k].clone() for part in (self.foretold, self.true))
         scale = torch.ones(self.shape[1], dtype=torch.float64)
+        opposite = torch.zeros_like(self.nothing)
         if self.protocol.scaled:
-            scale = (foretold * true).mean(0) / foretold.square().mean(0)
+            fitted = (foretold * true).mean(0) / foretold.square().mean(0)
+            scale, opposite = fitted.clamp(min=0), fitted < 0
+        scale = scale.masked_fill(self.nothing, torch.nan)
         errors = (scale * foretold - true).square()
         found, largest = errors.mean(0), true.square().mean(0)
         relative = torch.where(largest > 0, found / largest, torch.nan)
@@ -278,9 +290,27 @@ class _Run:
             foretold,
             true,
             self.query.target,
-            (*self.unsigned, *_notes(self.protocol, scale, largest)) if k else (),
+            (*self.unsigned, *self._notes(scale, largest, opposite)) if k else (),
             k == self.shape[0],
         )
+
+    def _notes(self, scale: Tensor, largest: Tensor, opposite: Tensor) -> Iterator[str]:
+        if self.protocol.channels == "shared":
+            yield "The noise is the same in all channels of a pixel: the maps do not tell them apart."
+        if bool(self.nothing.any()):
+            by_noise = self.protocol.perturbation == "noise"
+            one_value = "the picture has one value throughout, and noise is a share of its range"
+            same = "the picture is what would replace it: nothing is taken away"
+            yield note_of(self.nothing, one_value if by_noise else same)
+        if bool((scale.isnan() & ~self.nothing).any()):
+            yield "Not defined where a map foretells no change at all: no scale fits it."
+        if bool(opposite.any()):
+            yield (
+                "Where the map foretells the opposite of what happens, its scale is 0: it gets what an empty "
+                "map gets."
+            )
+        if bool(((largest == 0) & ~self.nothing).any()):
+            yield "No relative number where the score never changed: there was nothing to foretell."
 
 
 def _filled(protocol: InfidelityProtocol, maps: Any, values: Tensor, inputs: Tensor) -> InfidelityProtocol:
@@ -312,15 +342,5 @@ def _filled(protocol: InfidelityProtocol, maps: Any, values: Tensor, inputs: Ten
     if protocol.perturbation == "square" and (protocol.side or 1) > min(inputs.shape[2:]):
         size = f"{inputs.shape[2]} x {inputs.shape[3]}"
         raise MethodError("side", repr(protocol.side), f"a square that fits into a picture of {size}")
-    return replace(protocol, values=kind, channels=channels)
-
-
-def _notes(protocol: InfidelityProtocol, scale: Tensor, largest: Tensor) -> tuple[str, ...]:
-    made = []
-    if protocol.channels == "shared":
-        made.append("The noise is the same in all channels of a pixel: the maps do not tell them apart.")
-    if bool(scale.isnan().any()):
-        made.append("Not defined where a map foretells no change at all: no scale fits it.")
-    if bool((largest == 0).any()):
-        made.append("No relative number where the score never changed: there was nothing to foretell.")
-    return tuple(made)
+    instead = compared_to(maps) if protocol.replacement is None else protocol.replacement
+    return replace(protocol, values=kind, channels=channels, replacement=instead)

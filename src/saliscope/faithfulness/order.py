@@ -1,5 +1,7 @@
 """The maps that are tested, and which pixel comes first: the order that a map puts a picture's pixels in."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from inspect import signature
 from typing import Any, Literal
 
@@ -11,8 +13,8 @@ from torch import Tensor, nn
 from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed, as_borrowed, lent
 from saliscope.core.seeds import Randomness, generator
-from saliscope.core.targets import ResolvedTarget
-from saliscope.errors import InputError, MethodError
+from saliscope.core.targets import Output, ResolvedTarget, Target
+from saliscope.errors import InputError, MethodError, TargetError
 
 Ranking = Literal["signed", "absolute"]
 
@@ -106,6 +108,47 @@ def asked(maps: Any, target: Any) -> Any:
     """The target that is asked for; where none is, that of the maps, if they know it."""
     own = getattr(maps, "target", None)
     return own if target is None and isinstance(own, ResolvedTarget) else target
+
+
+def scored(maps: Mapping[str, Any], target: Any, output: Output | None) -> Target | ResolvedTarget:
+    """The target that is scored: the one that is given, or that of the maps that have one."""
+    if target is None:
+        target = _common(maps)
+    asked = Target.of(target)
+    if isinstance(asked, ResolvedTarget):
+        if asked.function is not None or output in (None, asked.output):
+            return asked
+        assert asked.indices is not None
+        return Target(asked.indices, output)
+    if output is None or asked.layer or callable(asked.index):
+        return asked
+    return replace(asked, output=output, against=asked.against if output == "margin" else None)
+
+
+def _common(maps: Mapping[str, Any]) -> ResolvedTarget | None:
+    """The target that all attributions among the maps share."""
+    known = {name: getattr(given, "target", None) for name, given in maps.items()}
+    known = {name: one for name, one in known.items() if isinstance(one, ResolvedTarget)}
+    if not known:
+        return None
+    first, target = next(iter(known.items()))
+    for name, other in known.items():
+        if other.function is not target.function or _classes(other) != _classes(target):
+            raise TargetError(
+                "target",
+                f"None, with maps of {_words(target)} ({first}) and of {_words(other)} ({name})",
+                "one target for all maps",
+                "Say which class the curves are about: target=...",
+            )
+    return target
+
+
+def _classes(target: ResolvedTarget) -> list[int] | None:
+    return None if target.indices is None else target.indices.tolist()
+
+
+def _words(target: ResolvedTarget) -> str:
+    return " and ".join(dict.fromkeys(target.labels))
 
 
 def explained(

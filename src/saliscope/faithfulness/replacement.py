@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from saliscope.core.baselines import BASELINES, Baseline, as_baseline
+from saliscope.core.baselines import BASELINES, Baseline, Custom, as_baseline, as_baselines
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import as_like
 from saliscope.core.picture_space import PictureSpace, blur_matrix
@@ -78,6 +78,26 @@ class Static(Baseline):
         return PictureSpace(borrowed, inputs).to_model(drawn.expand_as(inputs))
 
 
+@dataclass(frozen=True)
+class Average(Baseline):
+    """The mean of several baselines: to an affine model, the score there is the mean of their scores.
+
+    Parameters
+    ----------
+    baselines : tuple of Baseline
+    """
+
+    kind: ClassVar[str] = "average"
+    baselines: tuple[Baseline, ...]
+
+    def make(self, borrowed: Borrowed, inputs: Tensor) -> Tensor:
+        """The mean of what each one makes; same parameters and errors as `Baseline.make`."""
+        return torch.stack([one.make(borrowed, inputs) for one in self.baselines]).mean(0)
+
+    def __str__(self) -> str:
+        return f"mean of {' and '.join(map(str, self.baselines))}"
+
+
 OWN: dict[str, type[Baseline]] = {one.kind: one for one in (Zero, Static, Road)}
 """What has a name here, beside those of `saliscope.baselines`."""
 
@@ -107,6 +127,28 @@ def as_replacement(replacement: Any) -> Baseline:
         way_out = f"Did you mean {close[0]!r}?" if close else ""
         raise BaselineError("replacement", repr(replacement), expected, way_out)
     return known[replacement]()
+
+
+def compared_to(maps: Any) -> Baseline:
+    """What the values of a map were compared to: the baseline of its method, or else zero.
+
+    Parameters
+    ----------
+    maps : Attribution or anything
+        Of several baselines, or of those that were drawn, the mean. What averages another method's maps has
+        that one's. Maps without a method have zero, as gradient x input does.
+    """
+    method = getattr(maps, "method", None)
+    while (inner := getattr(method, "method", None)) is not None:
+        method = inner
+    given = None if getattr(method, "background", None) is not None else getattr(method, "baseline", None)
+    baselines = () if given is None else as_baselines(given)
+    if len(baselines) == 1:
+        return baselines[0]
+    path = getattr(maps, "path", None)
+    if path is not None and getattr(maps, "layer", None) is None:  # of a layer it lies in the layer's space
+        return Custom(path.baseline)
+    return Average(baselines) if baselines else Zero()
 
 
 def filler(replacement: Any, query: Query) -> Filler:

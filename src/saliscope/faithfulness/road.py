@@ -1,9 +1,9 @@
 """ROAD (arXiv 2202.00449): a model's answers as pixels are infilled, in the order of a map and against it."""
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,15 +11,16 @@ from torch import Tensor, nn
 
 from saliscope.core.anytime import CancelToken, Step, drive, steadily
 from saliscope.core.batching import ChunkSize
-from saliscope.core.borrow import Borrowed
+from saliscope.core.borrow import Borrowed, untouched
 from saliscope.core.device import exact
+from saliscope.core.labels import class_labels
 from saliscope.core.query import Query
-from saliscope.core.targets import OUTPUTS, Output, ResolvedTarget
-from saliscope.errors import InputError, MethodError, one_of
-from saliscope.faithfulness.curves import NO_ORDER, NO_SCORE, note_of, scored
+from saliscope.core.targets import OUTPUTS, Output, ResolvedTarget, class_index, class_scores
+from saliscope.errors import MethodError, TargetError
+from saliscope.faithfulness.curves import NO_ORDER, NO_SCORE, note_of
 from saliscope.faithfulness.infill import Road
-from saliscope.faithfulness.order import Ranking, as_maps, is_constant, ranks
-from saliscope.faithfulness.protocol import agreed
+from saliscope.faithfulness.order import Ranking, as_maps, is_constant, ranks, scored
+from saliscope.faithfulness.protocol import agreed, check_choice, check_count
 from saliscope.faithfulness.shown import Shown
 
 
@@ -29,32 +30,38 @@ class RoadProtocol:
 
     Parameters
     ----------
-    fractions : tuple of float
-        Shares of the pixels that are hidden, rising.
+    fractions : sequence of float
+        Shares of the pixels that are hidden, rising; kept as a tuple.
     noise : float
         Standard deviation of the noise on infilled pixels, in model space.
     ranking : {"signed", "absolute"}
         Whether a pixel with evidence against the class comes last, or among the first.
     output : {"probability", "logit", "log_probability", "margin"}, optional
-        Kind of score, as in `saliscope.Target`. None: as the target says.
+        Kind of score, as in `saliscope.Target`. None: as the target says. Scores have None here if their
+        target is a function or a layer's unit, which are scores of their own.
     seed : int
         Draws the noise, and the order of pixels that have one value.
+
+    Raises
+    ------
+    MethodError
+        If a value is none of these.
+    BaselineError
+        If the noise is none.
     """
 
-    fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+    fractions: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
     noise: float = 0.01
     ranking: Ranking = "signed"
     output: Output | None = "probability"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        pairs = zip((0.0, *self.fractions), (*self.fractions, 1.0), strict=True)
-        if len(self.fractions) < 2 or not all(low < high for low, high in pairs):
-            raise MethodError("fractions", repr(self.fractions), "two or more, rising, between 0 and 1")
-        if self.ranking not in ("signed", "absolute"):
-            raise MethodError("ranking", repr(self.ranking), one_of(("signed", "absolute")))
-        if self.output is not None and self.output not in OUTPUTS:
-            raise MethodError("output", repr(self.output), one_of(OUTPUTS))
+        object.__setattr__(self, "fractions", _shares(self.fractions))
+        check_choice("ranking", self.ranking, get_args(Ranking))
+        if self.output is not None:
+            check_choice("output", self.output, OUTPUTS)
+        check_count("seed", self.seed, 0)
         Road(self.noise, self.seed)
 
 
@@ -76,7 +83,8 @@ class RoadScores(Shown):
         Whether the top class is the label; without labels, whether it is that of the picture.
         All False for a target that is a function, which has no classes: see `notes`.
     defined : Tensor of shape (n,)
-        Whether the map has an order and the probability is not zero from the start; see `notes`.
+        Whether the map has an order, the picture more than one colour, and the class a probability from the
+        start; see `notes`.
     target : ResolvedTarget
         What was scored.
     notes : tuple of str
@@ -161,7 +169,11 @@ def road(
     Raises
     ------
     InputError
-        If the maps do not fit the inputs, or hold NaN.
+        If the maps do not fit the inputs, or hold NaN; if the labels are not one for each input.
+    TargetError
+        If a label is no class of the model.
+    MethodError
+        If a fraction of these pictures is less than a pixel more than the one before.
     """
     run = {name: options.pop(name) for name in ("labels", "chunk_size") if name in options}
     protocol = agreed(RoadProtocol(), options.pop("protocol", None), options)
@@ -184,8 +196,9 @@ def road_stream(
     ----------
     model, inputs, maps, target
         See `road`.
-    labels : sequence of int, optional
-        The true class of each input, for the accuracy. None: the top class of each picture.
+    labels : sequence of int or str, optional
+        The true class of each input, for the accuracy, by index or by name. None: the top class of each
+        picture.
     protocol : RoadProtocol, optional
     chunk_size : int or "auto"
         Pictures at once; the result does not depend on it.
@@ -212,7 +225,13 @@ class _Run:
         self.constant = is_constant(maps, protocol.ranking)
         self.ranks = ranks(maps, protocol.seed, protocol.ranking)
         self.pixels = maps[0].numel()
+        self.plain = (query.inputs.amax((2, 3)) == query.inputs.amin((2, 3))).all(1).cpu()
         self.counts = torch.tensor([0, *(round(f * self.pixels) for f in protocol.fractions)])
+        if not bool((self.counts.diff() > 0).all()):
+            got = f"{protocol.fractions}, which hide {self.counts[1:].tolist()} of {self.pixels} pixels"
+            raise MethodError(
+                "fractions", got, "shares that each hide at least a pixel more than the one before"
+            )
         self.infill = Road(protocol.noise, protocol.seed)
         n, points = len(query), len(self.counts)
         self.rows = torch.tensor(
@@ -244,6 +263,7 @@ class _Run:
         without = (before < NO_SCORE) & (target.output == "probability")
         notes = [
             note_of(self.constant, NO_ORDER[self.protocol.ranking]),
+            note_of(self.plain, "the picture has one colour throughout, and no infill changes it"),
             note_of(without, f"the probability of the class is below {NO_SCORE:g} in the whole picture"),
         ]
         if target.function is not None:
@@ -253,24 +273,45 @@ class _Run:
         morf_right, lerf_right = right.unbind(1)
         known = self.counts[1 : len(scores)].double() / self.pixels
         return RoadScores(
-            protocol=self.protocol,
+            protocol=replace(self.protocol, output=None if target.function else target.output),
             fractions=known,
             before=before,
             morf=morf.T,
             lerf=lerf.T,
             morf_right=morf_right.T,
             lerf_right=lerf_right.T,
-            defined=~(self.constant | without),
+            defined=~(self.constant | self.plain | without),
             target=target,
             notes=tuple(note for note in notes if note),
         )
 
 
+def _shares(fractions: Any) -> tuple[float, ...]:
+    expected = "two or more numbers, rising, between 0 and 1"
+    try:
+        shares = tuple(map(float, fractions))
+    except (TypeError, ValueError):
+        raise MethodError("fractions", repr(fractions)[:80], expected) from None
+    pairs = zip((0.0, *shares), (*shares, 1.0), strict=True)
+    if len(shares) < 2 or not all(low < high for low, high in pairs):
+        raise MethodError("fractions", repr(fractions)[:80], expected)
+    return shares
+
+
 def _checked(labels: Any, query: Query) -> Int[Tensor, " n"] | None:
     if labels is None:
         return None
-    values = torch.as_tensor(labels).cpu()
-    if values.shape != (len(query),) or values.is_floating_point():
-        got = f"{values.dtype} of shape {tuple(values.shape)}"
-        raise InputError("labels", got, f"a class index for each of {len(query)} inputs")
-    return values
+    given = class_labels(labels, len(query), "inputs")
+    if query.target.function is not None:
+        return None
+    with untouched(query.borrowed.module), torch.no_grad():
+        n_classes = class_scores(query.borrowed(query.inputs[:1].clone())).shape[1]
+    try:
+        return torch.tensor([class_index(one, n_classes, query.borrowed.labels) for one in given])
+    except TargetError as error:
+        way_out = error.way_out
+        if n_classes == 1:
+            way_out = "A model of one logit z has the classes 0 and 1 if it returns torch.cat([0 * z, z], 1)."
+        raise TargetError(
+            "labels", error.got, f"classes of the model, from 0 to {n_classes - 1}", way_out
+        ) from None

@@ -10,12 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from saliscope.core.anytime import CancelToken, Step, drive, steadily
+from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed
 from saliscope.core.device import as_like
 from saliscope.core.query import Query
 from saliscope.core.seeds import generator
 from saliscope.core.targets import ResolvedTarget
-from saliscope.faithfulness.order import explained
+from saliscope.faithfulness.curves import note_of
+from saliscope.faithfulness.order import explained, is_constant
 from saliscope.faithfulness.protocol import agreed, check_count, check_positive
 from saliscope.faithfulness.shown import Shown
 
@@ -67,7 +69,8 @@ class Sensitivity(Shown):
     mean : Tensor of shape (n,)
         Their mean.
     distances : Tensor of shape (n_samples, n)
-        L2 norm of the change of the values, over that of the values.
+        L2 norm of the change of the values, over that of the values. NaN where the map has one value
+        throughout, or the picture has and `radius` is a share of its range.
     target : ResolvedTarget
         What was explained: the same for all pictures.
     notes : tuple of str
@@ -114,7 +117,7 @@ def sensitivity(
     cancel : CancelToken, optional
         Stops between two steps with `Cancelled`, which carries the numbers so far.
     **options
-        ``protocol`` as in `sensitivity_stream`; all else are fields of the protocol.
+        ``protocol`` and ``chunk_size`` as in `sensitivity_stream`; all else are fields of the protocol.
 
     Returns
     -------
@@ -137,6 +140,7 @@ def sensitivity_stream(
     target: Any = None,
     *,
     protocol: SensitivityProtocol | None = None,
+    chunk_size: ChunkSize = "auto",
     **options: Any,
 ) -> Iterator[Step[Sensitivity]]:
     """`sensitivity` over more and more pictures nearby; same parameters.
@@ -148,19 +152,26 @@ def sensitivity_stream(
     protocol = agreed(SensitivityProtocol(), protocol, options)
 
     def steps() -> Generator[Step[Sensitivity], None, None]:
-        query = Query(model, inputs, target, "auto")
+        query = Query(model, inputs, target, chunk_size)
         x = query.pictures("to move")
         low, high = x.flatten(1).aminmax(dim=1)
         reach = protocol.radius * (high - low if protocol.share else torch.ones_like(low))
-        _, there = explained(explain, model, x, query.target)
+        _, there = explained(explain, model, x, query.target, chunk_size)
+        flat, still = is_constant(there.flatten(0, 1)).reshape(there.shape[:2]).all(1), (reach == 0).cpu()
+        notes = (
+            "The largest of samples is a lower bound of the maximum.",
+            note_of(flat, "the map has one value throughout, and shows nothing that could move"),
+            note_of(still, "the picture has one value throughout, and a share of its range is no change"),
+        )
         norms, distances = _norms(there), torch.zeros(protocol.n_samples, len(x), dtype=torch.float64)
         for sample in range(protocol.n_samples):
             drawn = generator(protocol.seed, sample).uniform(-1, 1, tuple(x.shape[1:]))
             moved = x + reach.reshape(-1, 1, 1, 1) * as_like(drawn, x)
-            _, values = explained(explain, model, moved, query.target)
-            distances[sample] = _norms(values - there) / norms
+            _, values = explained(explain, model, moved, query.target, chunk_size)
+            moves = _norms(values - there) / norms
+            distances[sample] = torch.where(flat | still, torch.nan, moves)
             done = sample + 1
-            result = partial(_result, protocol, distances[:done], norms, query.target)
+            result = partial(_result, protocol, distances[:done], query.target, tuple(filter(None, notes)))
             yield Step(result, done, protocol.n_samples)
 
     return steadily(steps())
@@ -171,12 +182,8 @@ def _norms(values: Tensor) -> Tensor:
 
 
 def _result(
-    protocol: SensitivityProtocol, distances: Tensor, norms: Tensor, target: ResolvedTarget
+    protocol: SensitivityProtocol, distances: Tensor, target: ResolvedTarget, notes: tuple[str, ...]
 ) -> Sensitivity:
-    distances = torch.where(norms > 0, distances, torch.nan)
-    notes = ["The largest of samples is a lower bound of the maximum."]
-    if bool((norms == 0).any()):
-        notes.append("Not defined for a map that is zero throughout: no change is small beside it.")
     complete = len(distances) == protocol.n_samples
     largest, mean = distances.amax(0), distances.mean(0)
-    return Sensitivity(protocol, largest, mean, distances, target, tuple(notes), complete)
+    return Sensitivity(protocol, largest, mean, distances, target, notes, complete)

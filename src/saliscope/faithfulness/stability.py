@@ -16,6 +16,7 @@ from saliscope.core.query import Query
 from saliscope.core.seeds import NoiseSource
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import MethodError
+from saliscope.faithfulness.curves import note_of
 from saliscope.faithfulness.order import explained
 from saliscope.faithfulness.protocol import agreed, check_choice, check_count, check_positive
 from saliscope.faithfulness.shown import Shown
@@ -78,7 +79,8 @@ class Stability(Shown):
     protocol : StabilityProtocol
         What was changed.
     pairs : tuple of Similarity
-        Each comparison: of two seeds, or of a changed picture with the picture.
+        Each comparison: of two seeds, or of a changed picture with the picture. NaN where the changed picture
+        is the picture itself.
     changed : Tensor of shape (n,)
         For how many of the changed pictures the model's own top class was another one: there a map may move
         because the model does. 0 for seeds; -1 for a target that is a function.
@@ -191,12 +193,12 @@ def _over_seeds(
 ) -> Iterator[Step[Stability]]:
     maps: list[Tensor] = []
     pairs: list[Similarity] = []
-    same = torch.zeros(len(query), dtype=torch.int64)
+    same, none = torch.zeros(len(query), dtype=torch.int64), torch.zeros(len(query), dtype=torch.bool)
     for run in range(protocol.n_runs):
         seeded = replace(method, seed=protocol.seed + run)
-        maps.append(explained(seeded, model, query.inputs, query.target)[1].sum(1))
+        maps.append(explained(seeded, model, query.inputs, query.target, query.chunk_size)[1].sum(1))
         pairs += [similarity(other, maps[-1], protocol.top) for other in maps[:-1]]
-        yield _step(query, protocol, pairs, same, run + 1, protocol.n_runs)
+        yield _step(query, protocol, pairs, same, run + 1, protocol.n_runs, none)
 
 
 def _over_changes(
@@ -204,16 +206,22 @@ def _over_changes(
 ) -> Iterator[Step[Stability]]:
     total = len(SHIFTS) if protocol.over == "shift" else protocol.n_runs
     rows = torch.arange(len(query))
-    there = explained(explain, model, query.inputs, query.target)[1].sum(1)
+    there = explained(explain, model, query.inputs, query.target, query.chunk_size)[1].sum(1)
     top = _top_classes(query, query.inputs)
     changed = torch.zeros_like(rows) if query.target.function is None else torch.full_like(rows, -1)
     pairs: list[Similarity] = []
+    still = torch.zeros(len(query), dtype=torch.bool)
     for run in range(total):
         points, back = _changed(query, protocol, run)
-        maps = explained(explain, model, points, query.target)[1].sum(1)
-        pairs.append(similarity(*back(there, maps), protocol.top))
+        maps = explained(explain, model, points, query.target, query.chunk_size)[1].sum(1)
+        same = (points == query.inputs).flatten(1).all(1).cpu()
+        still = still | same
+        found = similarity(*back(there, maps), protocol.top)
+        pairs.append(
+            Similarity(*(getattr(found, f.name).masked_fill(same, torch.nan) for f in fields(found)))
+        )
         changed = changed + (_top_classes(query, points) != top)
-        yield _step(query, protocol, pairs, changed, run + 1, total)
+        yield _step(query, protocol, pairs, changed, run + 1, total, still)
 
 
 def _changed(
@@ -254,9 +262,15 @@ def _top_classes(query: Query, points: Tensor) -> Tensor:
 
 
 def _step(
-    query: Query, protocol: StabilityProtocol, pairs: list[Similarity], changed: Tensor, done: int, total: int
+    query: Query,
+    protocol: StabilityProtocol,
+    pairs: list[Similarity],
+    changed: Tensor,
+    done: int,
+    total: int,
+    still: Tensor,
 ) -> Step[Stability]:
-    result = partial(_result, protocol, tuple(pairs), changed, query.target, done == total)
+    result = partial(_result, protocol, tuple(pairs), changed, query.target, done == total, still)
     return Step(result, done, total)
 
 
@@ -266,11 +280,12 @@ def _result(
     changed: Tensor,
     target: ResolvedTarget,
     complete: bool,
+    still: Tensor,
 ) -> Stability:
-    notes = []
-    if any(bool(pair.signed.isnan().any()) for pair in pairs):
+    notes = list(filter(None, [note_of(still, "a change leaves the picture as it was")]))
+    if any(bool((pair.signed.isnan() & ~still).any()) for pair in pairs):
         notes.append("Not defined for a map with one value throughout: it has no order to keep.")
-    elif any(bool(pair.ssim.isnan().any()) for pair in pairs):
+    elif any(bool((pair.ssim.isnan() & ~still).any()) for pair in pairs):
         notes.append("No structural similarity: the maps are smaller than its window.")
     if bool((changed > 0).any()):
         notes.append("Some changed pictures have another top class: there the model is not stable either.")
