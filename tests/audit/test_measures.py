@@ -9,18 +9,21 @@ from torch import nn
 
 from saliscope import InputError, MethodError
 from saliscope.attribution import GradCAM, InputXGradient, IntegratedGradients, Saliency
-from saliscope.audit import DEFAULT, MEASURES, REFERENCES, Measures, choice, measure, measure_stream
+from saliscope.audit import DEFAULT, MEASURES, REFERENCES, Measure, Measures, choice, measure, measure_stream
 from saliscope.core.anytime import Cancelled, CancelToken
 from saliscope.faithfulness import (
     ControlProtocol,
     InfidelityProtocol,
+    PointingProtocol,
     Protocol,
     RandomisationProtocol,
     RoadProtocol,
     SensitivityProtocol,
+    blurred,
     control,
     randomisation,
     road,
+    trial,
 )
 
 SIZE, N = 8, 3
@@ -68,8 +71,8 @@ def corner(n: int = N) -> torch.Tensor:
 def quick() -> list:
     """All measures, those that run a model often in a few steps."""
     small: dict = {
-        "deletion": ControlProtocol(Protocol(n_steps=3)),
-        "insertion": ControlProtocol(Protocol("insertion", "blur", n_steps=3)),
+        "deletion": ControlProtocol(Protocol(n_steps=3), n_random=2),
+        "insertion": ControlProtocol(Protocol("insertion", "blur", n_steps=3), n_random=2),
         "road": RoadProtocol((0.2, 0.5)),
         "road_morf": RoadProtocol((0.2, 0.5)),
         "road_lerf": RoadProtocol((0.2, 0.5)),
@@ -110,6 +113,26 @@ def same(a: dict, b: dict, rtol: float = 0.0) -> None:
 @pytest.fixture(scope="module")
 def done() -> Measures:
     return measure(Net(), pictures(), METHODS, **everything())
+
+
+def test_a_function_that_crosses_zero_has_numbers_in_its_own_units():
+    model, maps = Net(), {"map": METHODS["Gradient"].attribute(Net(), pictures(), target=0)}
+    protocols = (Protocol(n_steps=3, output=None),)
+
+    def areas(middle=0.0):
+        made = trial(model, pictures(), maps, lambda out: out[:, 0] - middle, protocols=protocols, n_random=2)
+        return made.curves["map"][0].auc, torch.stack([one[0].auc for one in made.random])
+
+    middle = float(areas()[1][:, 0].mean())
+    own, drawn = areas(middle)
+    assert drawn[0, 0] * drawn[1, 0] < 0  # of which no ratio has a number
+    methods = {"Gradient": METHODS["Gradient"]}
+    found = measure(model, pictures(), methods, lambda out: out[:, 0] - middle, **everything())
+    torch.testing.assert_close(found.values("Gradient", "deletion"), own - drawn.mean(0))
+    assert found.row("Gradient").findings["deletion"].notes == ()
+    assert {card.unit for card in found.cards if card.key.startswith("road")} == {"score"}
+    for key in ("insertion", "road", "infidelity", "randomisation", "sensitivity", "mass"):
+        assert found.values("Gradient", key).isfinite().all(), key
 
 
 def test_every_method_has_every_measure_and_every_value_is_one_for_each_picture(done):
@@ -315,6 +338,98 @@ def test_seed_and_number_of_random_orders_reach_every_protocol():
     assert found.row("Product").findings["deletion"].course.random.shape[0] == 4
 
 
+def own(key: str, protocol) -> Measure:
+    return replace(MEASURES[key], protocol=protocol)
+
+
+def test_a_measure_of_ones_own_keeps_its_seed_and_its_number_of_random_orders():
+    given = [
+        own("deletion", ControlProtocol(Protocol(n_steps=3, seed=8), n_random=5)),
+        own("road", RoadProtocol((0.2, 0.5), seed=7)),
+        "insertion",
+    ]
+    found = measure(Net(), pictures(), METHODS, measures=given, random_orders=3, seed=1)
+    cards = {card.key: card.protocol for card in found.cards}
+    assert (cards["deletion"].curve.seed, cards["deletion"].n_random, cards["road"].seed) == (8, 5, 7)
+    assert (cards["insertion"].curve.seed, cards["insertion"].n_random) == (1, 3)
+    drawn = [found.row("Product").findings[key].course.random for key in ("deletion", "insertion")]
+    assert [len(one) for one in drawn] == [5, 3]
+
+
+def test_measures_of_one_engine_are_taken_by_their_own_protocols():
+    """Numbers must be those of the protocol that is told with them, whatever else is measured beside."""
+    protocols = {
+        "deletion": ControlProtocol(Protocol(n_steps=3), n_random=2, blur=0.1),
+        "insertion": ControlProtocol(Protocol("insertion", "blur", n_steps=3, output="logit"), 4, blur=0.3),
+        "road": RoadProtocol((0.1, 0.2), noise=0.0, seed=7),
+        "road_morf": RoadProtocol((0.2, 0.5)),
+        "randomisation": RandomisationProtocol("independent"),
+        "randomisation_ssim": RandomisationProtocol(),
+    }
+    methods = {"Product": METHODS["Product"]}
+    several = [own(key, protocol) for key, protocol in protocols.items()]
+    together = measure(Net(), pictures(), methods, measures=several, references={})
+    for card in several:
+        found = together.row("Product").findings[card.key]
+        alone = measure(Net(), pictures(), methods, measures=[card], references={})
+        single = alone.row("Product").findings[card.key]
+        torch.testing.assert_close(found.values, single.values, rtol=1e-12, atol=1e-12)
+        assert found.notes == single.notes
+        assert found.protocol == single.protocol == card.protocol
+        if card.blurred:
+            torch.testing.assert_close(found.blurred, single.blurred, rtol=1e-12, atol=1e-12)
+    assert together.row("Product").findings["insertion"].values.isfinite().all()
+
+
+def test_magnitudes_are_blurred_where_magnitudes_are_ranked_and_each_by_its_own_share():
+    maps = InputXGradient().attribute(Net(), pictures())
+    curves = {
+        "deletion": ControlProtocol(Protocol(n_steps=3, ranking="absolute"), n_random=2, blur=0.2),
+        "insertion": ControlProtocol(Protocol("insertion", "blur", n_steps=3, ranking="absolute"), 2),
+    }
+    hidden = RoadProtocol((0.2, 0.5), ranking="absolute")
+    measures = [*(own(key, one) for key, one in curves.items()), own("road", hidden)]
+    found = measure(Net(), pictures(), {"Product": METHODS["Product"]}, measures=measures, references={})
+    findings = found.row("Product").findings
+    for key, curve in curves.items():
+        alone = control(Net(), pictures(), maps, protocol=curve).blurred
+        np.testing.assert_allclose(findings[key].blurred, alone.area - alone.random.mean(0), atol=1e-7)
+    soft = blurred(maps, pictures(), ranking="absolute")
+    expected = road(Net(), pictures(), soft, protocol=hidden).difference
+    np.testing.assert_allclose(findings["road"].blurred, expected, atol=1e-4)
+
+
+def test_a_finding_has_the_protocol_with_what_was_left_open():
+    found = measure(Net(), pictures(), METHODS, measures=quick(), random_orders=2, references={})
+    filled = {name: found.row(name).findings["infidelity"].protocol for name in METHODS}
+    assert {name: one.values for name, one in filled.items()} == {
+        "Product": "contribution",
+        "Gradient": "gradient",
+    }
+    cards = {card.key: card.protocol for card in found.cards}
+    kept = found.row("Product").findings
+    assert all(kept[key].protocol == cards[key] for key in ("deletion", "insertion", "road", "sensitivity"))
+
+
+def test_chance_in_the_pointing_game_is_a_point_that_is_drawn_anywhere():
+    masks = corner()
+    masks[0] = False
+    given = ["pointing", own("pointing_near", PointingProtocol(2.5))]
+    found = measure(Net(), pictures(), METHODS, masks=masks, measures=given, references={})
+    near = 0
+    for y, x in np.ndindex(SIZE, SIZE):
+        distance = np.hypot(max(0, y - 2), max(0, x - 3))  # from the corner of 3 x 4 pixels
+        near += distance < 2.5
+    for key, expected in (("pointing", 12 / 64), ("pointing_near", near / 64)):
+        chance = found.row("Product").findings[key].chance
+        np.testing.assert_allclose(chance, [np.nan, expected, expected])
+
+
+def test_methods_may_be_given_by_their_keys(done):
+    given = {"Product": "input_x_gradient", "Gradient": METHODS["Gradient"]}
+    same(numbers(measure(Net(), pictures(), given, **everything())), numbers(done))
+
+
 def test_choice_leaves_out_what_does_not_apply_and_says_why():
     found = choice(Net(), pictures())
     assert {"Grad-CAM", "Saliency (gradient)", "Integrated Gradients"} <= set(found.methods)
@@ -338,6 +453,18 @@ def test_choice_leaves_out_what_does_not_apply_and_says_why():
         ({"methods": GradCAM()}, MethodError, "a dict from names to methods"),
         ({"methods": {"Random map": GradCAM()}}, MethodError, "a name that no reference has"),
         ({"methods": {}, "references": {}}, MethodError, "at least one"),
+        ({"methods": {"a": "salience"}}, MethodError, "Did you mean 'saliency'"),
+        ({"methods": {"a": 3}}, MethodError, "`methods`: got an object of type int"),
+        ({"methods": {"a": Net}}, MethodError, "`methods`: got the class Net"),
+        ({"mesures": ["mass"]}, MethodError, "`mesures`: .*Did you mean 'measures'"),
+        ({"measures": ["mass", MEASURES["mass"]]}, MethodError, "'mass' twice"),
+        ({"measures": [replace(MEASURES["road"], protocol=Protocol())]}, MethodError, "a RoadProtocol"),
+        ({"measures": [replace(MEASURES["seconds"], protocol=Protocol())]}, MethodError, "nothing"),
+        (
+            {"measures": [replace(MEASURES["deletion"], protocol=ControlProtocol(Protocol("insertion")))]},
+            MethodError,
+            "a curve of insertion",
+        ),
         ({"random_orders": 1}, MethodError, "`random_orders`"),
         ({"seed": -1}, MethodError, "`seed`"),
         ({"chunk_size": 0}, Exception, "chunk_size"),

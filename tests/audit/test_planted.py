@@ -15,9 +15,10 @@ from torch import nn
 
 import saliscope as sp
 from saliscope import InputError, MethodError, ModelError
-from saliscope.attribution import Saliency
+from saliscope.attribution import Saliency, methods
 from saliscope.audit import planted_parts
 from saliscope.audit.cards import MEASURES
+from saliscope.audit.planted import METHODS as METHODS_OF_THE_BENCH
 from saliscope.audit.planted import ON_DIGIT, ON_MARK, TESTED, main, run, run_stream
 from saliscope.audit.planted_files import as_page, write_all
 from saliscope.audit.planted_keys import described
@@ -382,6 +383,25 @@ def test_command_line_runs_resumes_and_writes(tmp_path, capsys, monkeypatch):
         assert ("0 of 4 methods known" in said.err) != known
 
 
+def test_command_line_names_its_defaults_and_all_methods(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for default in ("planted", "5", "100", "10", ", ".join(METHODS_OF_THE_BENCH)):
+        assert f"(default: {default})" in said
+    assert f"Keys of methods: {', '.join(methods())}." in said
+
+
+def test_command_line_takes_spaces_between_methods(tmp_path, monkeypatch):
+    def stopped(**options):
+        assert options["methods"] == ("saliency", "grad_cam")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("saliscope.audit.planted.run", stopped)
+    assert main(["--out", str(tmp_path), "--methods", " saliency, ,grad_cam "]) == 130
+
+
 def _untrained() -> dict:
     return {"clean": ("cnn", lambda: network(0)), "shortcut": ("shortcut_cnn", lambda: network(1))}
 
@@ -454,3 +474,14 @@ def test_unknown_names_are_told(done):
         done.of("gradient", "mass")
     with pytest.raises(MethodError, match="mark_share_clean"):
         done.ranking("share")
+
+
+def test_misspelt_options_are_named_and_random_orders_and_keys_reach_the_measures():
+    with pytest.raises(MethodError, match=r"`n_scene`: .*Did you mean 'n_scenes'"):
+        run(n_scene=4)
+    stream = run_stream(methods={"Mine": "saliency"}, seeds=1, n_scenes=2, n_tested=2, random_orders=3)
+    found = next(iter(stream)).result
+    assert found.cards["deletion"].protocol.n_random == 3
+    assert found.methods == ("Mine",)
+    with pytest.raises(MethodError, match="Did you mean 'saliency'"):
+        run(methods={"Mine": "salience"})

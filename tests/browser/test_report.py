@@ -26,7 +26,7 @@ def broken(model, inputs, target):
 def report():
     scenes = demo.scenes(N, seed=1)
     curves = [
-        replace(MEASURES[kind], protocol=ControlProtocol(Protocol(kind, fill, n_steps=4)))
+        replace(MEASURES[kind], protocol=ControlProtocol(Protocol(kind, fill, n_steps=4), n_random=3))
         for kind, fill in (("deletion", "zero"), ("insertion", "blur"))
     ]
     methods = {"Gradient": sp.attribution.Saliency(), "CAM": sp.attribution.GradCAM(), "Broken": broken}
@@ -37,7 +37,6 @@ def report():
         masks=scenes.digit_mask,
         methods=methods,
         measures=[*curves, "mass", "pointing", "seconds"],
-        random_orders=3,
         progress=False,
     )
 

@@ -41,7 +41,7 @@ class Measure:
         What it tells, in one sentence.
     protocol : object
         How it is measured; None where there is nothing to agree on. Numbers may be compared only where it is
-        the same.
+        the same. What it leaves open, a `Finding` has filled in.
     needs : {"maps", "masks", "marks"}
         What must be known of the pictures: nothing, which pixels the object has, or which the watermark has.
     chance : float, optional
@@ -130,7 +130,6 @@ MEASURES: dict[str, Measure] = {
             "Mean rank correlation of the signed map with those of the network as it forgets, block by "
             "block: 1 for a map that does not depend on what was learnt.",
             _FORGETTING,
-            chance=0.0,
         ),
         Measure(
             "randomisation_ssim",
@@ -230,14 +229,20 @@ MEASURES: dict[str, Measure] = {
         ),
     )
 }
-"""All measures by key. A protocol of your own: ``dataclasses.replace(MEASURES["road"], protocol=...)``."""
+"""All measures by key. A protocol of your own: ``dataclasses.replace(MEASURES["road"], protocol=...)``, which
+is kept as it is, its seed and its number of random orders too."""
 
 DEFAULT = tuple(MEASURES)
 """What is measured where nobody says; measures that need a mask only where there is one."""
 
 
 def chosen(
-    measures: Sequence[str | Measure], known: Sequence[Needs], random_orders: int, seed: int
+    measures: Sequence[str | Measure],
+    known: Sequence[Needs],
+    random_orders: int,
+    seed: int,
+    *,
+    function: bool = False,
 ) -> tuple[Measure, ...]:
     """The cards that are measured: those that need what is not there are left out.
 
@@ -246,31 +251,49 @@ def chosen(
     measures : sequence of str or Measure
     known : sequence of {"maps", "masks", "marks"}
     random_orders : int
-        Number of random orders, beside which areas stand.
+        Number of random orders, beside which areas stand, of measures that are named.
     seed : int
-        Of every protocol that has one.
+        Of every protocol that has one, of measures that are named.
+    function : bool
+        Whether a function is explained: a score of its own, and no probability.
 
     Raises
     ------
     MethodError
-        If there is no such measure.
+        If there is no such measure, one is there twice, or has the protocol of another.
     """
     check_count("random_orders", random_orders, 2)
     check_count("seed", seed, 0)
     if isinstance(measures, str) or not isinstance(measures, Sequence) or not measures:
         raise MethodError("measures", repr(measures)[:80], "a sequence of names or Measure objects")
-    cards = {one.key: one for one in map(_card, measures)}
-    return tuple(_agreed(one, random_orders, seed) for one in cards.values() if one.needs in known)
+    cards: dict[str, Measure] = {}
+    for given in measures:
+        card = _card(given) if isinstance(given, Measure) else _agreed(_named(given), random_orders, seed)
+        if card.key in cards:
+            way_out = "Measure once more for another protocol."
+            raise MethodError("measures", f"{card.key!r} twice", "every measure once", way_out)
+        cards[card.key] = card
+    able = (one for one in cards.values() if one.needs in known)
+    return tuple(_of_function(one) if function else one for one in able)
 
 
-def _card(given: Any) -> Measure:
-    card = given if isinstance(given, Measure) else MEASURES.get(given) if isinstance(given, str) else None
-    if card is None or card.key not in MEASURES:
-        name = given.key if isinstance(given, Measure) else given
-        close = difflib.get_close_matches(str(name), MEASURES, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else ""
-        raise MethodError("measures", repr(name)[:80], one_of(MEASURES), hint)
-    return card
+def _named(key: Any) -> Measure:
+    if isinstance(key, str) and key in MEASURES:
+        return MEASURES[key]
+    close = difflib.get_close_matches(str(key), MEASURES, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else ""
+    raise MethodError("measures", repr(key)[:80], one_of(MEASURES), hint)
+
+
+def _card(given: Measure) -> Measure:
+    """A card of the user's own, if its protocol is one of its measure."""
+    usual = _named(given.key).protocol
+    if type(given.protocol) is not type(usual):
+        got = f"{given.key!r} with a {type(given.protocol).__name__}"
+        raise MethodError("measures", got, "nothing" if usual is None else f"a {type(usual).__name__}")
+    if isinstance(usual, ControlProtocol) and given.protocol.curve.kind != usual.curve.kind:
+        raise MethodError("measures", f"{given.key!r} with a curve of {given.protocol.curve.kind}", "its own")
+    return given
 
 
 def _agreed(card: Measure, random_orders: int, seed: int) -> Measure:
@@ -280,3 +303,13 @@ def _agreed(card: Measure, random_orders: int, seed: int) -> Measure:
     elif hasattr(protocol, "seed"):
         protocol = replace(protocol, seed=seed)
     return replace(card, protocol=protocol)
+
+
+def _of_function(card: Measure) -> Measure:
+    """The same measure of a function, whose score is its own."""
+    protocol = card.protocol
+    if isinstance(protocol, ControlProtocol):
+        protocol = replace(protocol, curve=replace(protocol.curve, output=None))
+    elif isinstance(protocol, RoadProtocol):
+        protocol = replace(protocol, output=None)
+    return replace(card, protocol=protocol, unit=card.unit.replace("probability", "score"))

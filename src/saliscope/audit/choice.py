@@ -22,11 +22,13 @@ from saliscope.attribution import (
     Saliency,
     SmoothGrad,
 )
+from saliscope.attribution.adapters import adapted
+from saliscope.attribution.registry import find_method
 from saliscope.core.anytime import closed
 from saliscope.core.borrow import Borrowed
 from saliscope.core.query import check_inputs
 from saliscope.core.seeds import generator
-from saliscope.errors import SaliscopeError
+from saliscope.errors import MethodError, SaliscopeError
 
 Explain = Method | Callable[[Any, Tensor, Any], Any]
 """A method, or a function of model, inputs and target that gives maps."""
@@ -89,6 +91,35 @@ def choice(model: nn.Module | Borrowed, inputs: Tensor, target: Any = None) -> C
         {one.title: one for one in candidates if not reasons[one.title]},
         {title: reason for title, reason in reasons.items() if reason},
     )
+
+
+def as_method(given: Any) -> Any:
+    """The method that is meant.
+
+    Parameters
+    ----------
+    given : str, Method, its class, or callable
+        A key of the registry, a method, an object of captum or zennit, any object that has ``attribute``, or
+        a function of model, inputs and target.
+
+    Raises
+    ------
+    MethodError
+        If it is none of these.
+    """
+    if isinstance(given, str):
+        return find_method(given)()
+    if isinstance(given, type):
+        if issubclass(given, Method):
+            return given()
+        raise MethodError(
+            "methods", f"the class {given.__name__}", "an object of it", f"{given.__name__}(...)."
+        )
+    method = adapted(given)
+    if isinstance(method, Method) or callable(method) or callable(getattr(method, "attribute", None)):
+        return method
+    got = f"an object of type {type(given).__name__}"
+    raise MethodError("methods", got, "a method, its key, or a function of model, inputs and target")
 
 
 def _refusal(method: Method, model: Any, inputs: Tensor, target: Any) -> str:

@@ -1,8 +1,8 @@
 """How each measure is taken: the engines of `saliscope.faithfulness`, run over the maps of one method."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -18,6 +18,7 @@ from saliscope.faithfulness import (
     AgainstRandom,
     ControlProtocol,
     Curve,
+    PointingProtocol,
     RoadScores,
     Trial,
     against_random,
@@ -81,6 +82,8 @@ class Finding:
         What a map that knows nothing gets on average, where it differs between pictures.
     course : Course, optional
         Of deletion and insertion: the curves.
+    protocol : object, optional
+        How it was measured, with what the measure left open filled in: it may differ between methods.
     """
 
     values: Float[Tensor, " n"]
@@ -88,6 +91,7 @@ class Finding:
     blurred: Float[Tensor, " n"] | None = None
     chance: Float[Tensor, " n"] | None = None
     course: Course | None = None
+    protocol: Any = None
 
 
 class Bench:
@@ -112,8 +116,8 @@ class Bench:
     ) -> None:
         self.model, self.query, self.cards, self.regions = model, query, cards, regions
         self.inputs, self.target = query.inputs, query.target
-        self.curved = [one for one in ("deletion", "insertion") if one in cards]
-        self.random: tuple[tuple[Curve, ...], ...] = ()
+        self.curved = self.together(("deletion", "insertion"), _shared)
+        self.random: list[tuple[tuple[Curve, ...], ...]] = []
 
     @property
     def engines(self) -> "tuple[Engine, ...]":
@@ -125,9 +129,17 @@ class Bench:
         """Whether there is something that all methods share."""
         return bool(self.curved)
 
-    def trial(self, maps: dict[str, Any], n_random: int) -> Work[Trial]:
+    def together(self, keys: Sequence[str], shared: Callable[[Any], Any]) -> list[list[str]]:
+        """Which of these measures one run can take: those whose protocols have the same to share."""
+        groups: dict[Any, list[str]] = {}
+        for key in keys:
+            if key in self.cards:
+                groups.setdefault(shared(self.cards[key].protocol), []).append(key)
+        return list(groups.values())
+
+    def trial(self, keys: list[str], maps: dict[str, Any], n_random: int) -> Work[Trial]:
         """Curves of maps and random orders."""
-        protocols = tuple(self.cards[key].protocol.curve for key in self.curved)
+        protocols = tuple(self.cards[key].protocol.curve for key in keys)
         stream = trial_stream(
             self.model,
             self.inputs,
@@ -141,9 +153,11 @@ class Bench:
 
     def prepare(self) -> Work[None]:
         """Score the random orders."""
-        nothing = torch.zeros(len(self.inputs), *self.query.picture)
-        n_random = max(self.cards[key].protocol.n_random for key in self.curved)
-        self.random = (yield from self.trial({"nothing": nothing}, n_random)).random
+        nothing = {"nothing": torch.zeros(len(self.inputs), *self.query.picture)}
+        for number, keys in enumerate(self.curved):
+            n_random = max(self.cards[key].protocol.n_random for key in keys)
+            work = self.trial(keys, nothing, n_random)
+            self.random.append((yield from _part(work, number, len(self.curved))).random)
 
 
 Engine = Callable[[Bench, "Row", Any], Work[dict[str, Finding]]]
@@ -197,39 +211,90 @@ def _driven(stream: Iterator[Step[R]]) -> Work[R]:
     return last.result
 
 
-def _curves(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
-    share = bench.cards[bench.curved[0]].protocol.blur
-    maps = {"map": row.maps, "blurred": blurred(row.maps, bench.inputs, share)}
-    made = yield from bench.trial(maps, 0)
-    both = Trial(made.curves, bench.random)
-    found = {}
-    for p, key in enumerate(bench.curved):
-        own, soft = (against_random(both, name, p, bench.cards[key].protocol.level) for name in maps)
-        curves = [both.curves[name][p] for name in maps]
-        drawn = torch.stack([one[p].scores for one in both.random])
-        course = Course(curves[0].fractions, curves[0].scores, curves[1].scores, drawn)
-        found[key] = Finding(_beyond_random(own), own.notes, _beyond_random(soft), course=course)
+def _part(work: Work[R], number: int, of: int) -> Work[R]:
+    """One of several equal parts."""
+    while True:
+        try:
+            share = next(work)
+        except StopIteration as end:
+            return end.value
+        yield (number + share) / of
+
+
+def _each(
+    groups: list[list[str]], engine: Callable[[list[str]], Work[dict[str, Finding]]]
+) -> Work[dict[str, Finding]]:
+    """Run an engine for each group of measures."""
+    found: dict[str, Finding] = {}
+    for number, keys in enumerate(groups):
+        found |= yield from _part(engine(keys), number, len(groups))
     return found
 
 
-def _beyond_random(own: AgainstRandom) -> Tensor:
+def _same(protocol: Any) -> Any:
+    return protocol
+
+
+def _shared(protocol: ControlProtocol) -> tuple[Any, ...]:
+    """What curves that are taken together have in common: the kind of score, and the blurred copy."""
+    return protocol.curve.output, protocol.curve.ranking, protocol.blur
+
+
+def _curves(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
+    def run(keys: list[str]) -> Work[dict[str, Finding]]:
+        _, ranking, share = _shared(bench.cards[keys[0]].protocol)
+        maps = {"map": row.maps, "blurred": blurred(row.maps, bench.inputs, share, ranking)}
+        made = yield from bench.trial(keys, maps, 0)
+        random = bench.random[bench.curved.index(keys)]
+        return {key: _area(made, random, p, bench.cards[key].protocol) for p, key in enumerate(keys)}
+
+    return (yield from _each(bench.curved, run))
+
+
+def _area(made: Trial, random: tuple[tuple[Curve, ...], ...], p: int, protocol: ControlProtocol) -> Finding:
+    """The finding of the curves by the p-th protocol of a trial."""
+    # Orders are drawn one by one: the first of many are those of few.
+    both = Trial(made.curves, random[: protocol.n_random])
+    own, soft = (against_random(both, name, p, protocol.level) for name in ("map", "blurred"))
+    curve, copy = (both.curves[name][p] for name in ("map", "blurred"))
+    course = Course(
+        curve.fractions, curve.scores, copy.scores, torch.stack([one[p].scores for one in both.random])
+    )
+    probability = curve.protocol.output == "probability"
+    return Finding(
+        _beyond_random(own, probability),
+        own.notes if probability else curve.notes,
+        _beyond_random(soft, probability),
+        course=course,
+        protocol=replace(protocol, curve=curve.protocol),
+    )
+
+
+def _beyond_random(own: AgainstRandom, probability: bool) -> Tensor:
     """How much larger an area is than those of random orders.
 
     The ratio has no bound where these are near zero: one picture of a class that the model does not see would
-    make a mean of ratios alone.
+    make a mean of ratios alone. Nor has such a class a number here; but any other score may be zero, or cross
+    it.
     """
-    return torch.where(own.ratio.isnan(), torch.nan, own.area - own.random.mean(0))
+    known = own.ratio if probability else own.area
+    return torch.where(known.isnan(), torch.nan, own.area - own.random.mean(0))
 
 
 def _road(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
-    card = next(bench.cards[key] for key in _ROAD if key in bench.cards)
-    options: dict[str, Any] = {"protocol": card.protocol, "chunk_size": bench.query.chunk_size}
-    made: list[RoadScores] = []
-    for number, maps in enumerate((row.maps, blurred(row.maps, bench.inputs, BLUR))):
-        stream = road_stream(bench.model, bench.inputs, maps, bench.target, **options)
-        made.append((yield from _half(_driven(stream), number)))
-    own, soft = (_road_values(one) for one in made)
-    return {key: Finding(own[key], made[0].notes, soft[key]) for key in _ROAD}
+    def run(keys: list[str]) -> Work[dict[str, Finding]]:
+        protocol = bench.cards[keys[0]].protocol
+        options: dict[str, Any] = {"protocol": protocol, "chunk_size": bench.query.chunk_size}
+        soft = blurred(row.maps, bench.inputs, BLUR, protocol.ranking)
+        streams = [
+            road_stream(bench.model, bench.inputs, maps, bench.target, **options) for maps in (row.maps, soft)
+        ]
+        own = yield from _part(_driven(streams[0]), 0, 2)
+        copy = yield from _part(_driven(streams[1]), 1, 2)
+        values, beside = _road_values(own), _road_values(copy)
+        return {key: Finding(values[key], own.notes, beside[key], protocol=own.protocol) for key in keys}
+
+    return (yield from _each(bench.together(_ROAD, _same), run))
 
 
 def _road_values(scores: RoadScores) -> dict[str, Tensor]:
@@ -241,30 +306,25 @@ def _road_values(scores: RoadScores) -> dict[str, Tensor]:
     return dict(zip(_ROAD, (scores.difference, morf, lerf), strict=True))
 
 
-def _half(work: Work[R], number: int) -> Work[R]:
-    """The first or second of two equal parts."""
-    while True:
-        try:
-            share = next(work)
-        except StopIteration as end:
-            return end.value
-        yield (number + share) / 2
-
-
 def _randomisation(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
-    card = next(bench.cards[key] for key in _RANDOMISATION if key in bench.cards)
-    stream = randomisation_stream(bench.model, bench.inputs, row.method, bench.target, protocol=card.protocol)
-    made = yield from _driven(stream)
-    # "absolute" would be high for any map whose magnitude follows the picture's.
-    values = (made.mean("signed"), made.mean("ssim"))
-    return {key: Finding(one, made.notes) for key, one in zip(_RANDOMISATION, values, strict=True)}
+    def run(keys: list[str]) -> Work[dict[str, Finding]]:
+        protocol = bench.cards[keys[0]].protocol
+        options: dict[str, Any] = {"protocol": protocol, "chunk_size": bench.query.chunk_size}
+        stream = randomisation_stream(bench.model, bench.inputs, row.method, bench.target, **options)
+        made = yield from _driven(stream)
+        # "absolute" would be high for any map whose magnitude follows the picture's.
+        values = {"randomisation": made.mean("signed"), "randomisation_ssim": made.mean("ssim")}
+        return {key: Finding(values[key], made.notes, protocol=made.protocol) for key in keys}
+
+    return (yield from _each(bench.together(_RANDOMISATION, _same), run))
 
 
 def _sensitivity(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
     protocol = bench.cards["sensitivity"].protocol
-    stream = sensitivity_stream(bench.model, bench.inputs, row.method, bench.target, protocol=protocol)
+    options: dict[str, Any] = {"protocol": protocol, "chunk_size": bench.query.chunk_size}
+    stream = sensitivity_stream(bench.model, bench.inputs, row.method, bench.target, **options)
     made = yield from _driven(stream)
-    return {"sensitivity": Finding(made.sensitivity, made.notes)}
+    return {"sensitivity": Finding(made.sensitivity, made.notes, protocol=made.protocol)}
 
 
 def _infidelity(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
@@ -277,7 +337,7 @@ def _infidelity(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding
         chunk_size=bench.query.chunk_size,
     )
     made = yield from _driven(stream)
-    return {"infidelity": Finding(made.relative, made.notes)}
+    return {"infidelity": Finding(made.relative, made.notes, protocol=made.protocol)}
 
 
 def _completeness(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
@@ -287,7 +347,7 @@ def _completeness(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Findi
         why = "Not defined: maps of this method need not sum to the change of a score."
         return {"completeness": Finding(torch.full_like(bench.query.score, torch.nan).double(), (why,))}
     made = completeness(bench.model, bench.inputs, answer, bench.target, baseline=protocol.baseline)
-    return {"completeness": Finding(made.relative, made.notes)}
+    return {"completeness": Finding(made.relative, made.notes, protocol=made.protocol)}
 
 
 def _localisation(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Finding]]:
@@ -296,12 +356,25 @@ def _localisation(bench: Bench, row: "Row", answer: Any) -> Work[dict[str, Findi
     for key, (function, region) in _REGIONS.items():
         if key in bench.cards:
             made = function(row.maps, bench.regions[region], protocol=bench.cards[key].protocol)
-            found[key] = Finding(made.values, made.notes, chance=made.area)
+            found[key] = Finding(made.values, made.notes, chance=made.area, protocol=made.protocol)
     for key, region in _POINTING.items():
         if key in bench.cards:
             game = pointing_game(row.maps, bench.regions[region], protocol=bench.cards[key].protocol)
-            found[key] = Finding(game.hits, game.notes, chance=game.centre_hits)
+            chance = _hits_by_chance(bench.regions[region], game.protocol)
+            found[key] = Finding(game.hits, game.notes, chance=chance, protocol=game.protocol)
     return found
+
+
+def _hits_by_chance(masks: Any, protocol: PointingProtocol) -> Float[Tensor, " n"]:
+    """Share of the pixels that would be a hit; NaN for an empty mask."""
+    from scipy.ndimage import distance_transform_edt  # 0.1 s
+
+    shares = torch.full((len(masks),), torch.nan, dtype=torch.float64)
+    for i, mask in enumerate(masks):
+        if bool(mask.any()):
+            distances = torch.as_tensor(distance_transform_edt(~mask.numpy()))
+            shares[i] = protocol.hit(distances.flatten()).mean()
+    return shares
 
 
 _ROAD = ("road", "road_morf", "road_lerf")

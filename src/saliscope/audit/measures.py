@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from saliscope.audit.cards import DEFAULT, Measure, Needs, chosen
-from saliscope.audit.choice import REFERENCES, Explain, choice
+from saliscope.audit.choice import REFERENCES, Explain, as_method, choice
 from saliscope.audit.engines import Bench, Finding, explaining, in_words, measuring
 from saliscope.core.anytime import CancelToken, Step, drive, steadily
 from saliscope.core.batching import ChunkSize
@@ -19,6 +20,7 @@ from saliscope.core.device import exact
 from saliscope.core.query import Query
 from saliscope.core.targets import ResolvedTarget
 from saliscope.errors import InputError, MethodError
+from saliscope.faithfulness.protocol import check_options
 
 _FINE = 100
 """Units of work of each part: the shares that an engine tells are rounded to them."""
@@ -113,7 +115,7 @@ class Measures:
 def measure(
     model: nn.Module | Borrowed,
     inputs: Tensor,
-    methods: Mapping[str, Explain] | None = None,
+    methods: Mapping[str, Explain | str] | None = None,
     target: Any = None,
     *,
     progress: Any = None,
@@ -144,13 +146,14 @@ def measure(
     >>> list(found.table("mass"))
     ['Grad-CAM', 'Random map', 'Edges of the picture', 'Centre of the picture']
     """
+    check_options(options, (*signature(measure_stream).parameters, "progress", "cancel"))
     return drive(measure_stream(model, inputs, methods, target, **options), progress, cancel)
 
 
 def measure_stream(
     model: nn.Module | Borrowed,
     inputs: Tensor,
-    methods: Mapping[str, Explain] | None = None,
+    methods: Mapping[str, Explain | str] | None = None,
     target: Any = None,
     *,
     masks: Any = None,
@@ -171,11 +174,10 @@ def measure_stream(
     model : nn.Module or Borrowed
     inputs : Tensor of shape (n, channels, height, width)
         In model space.
-    methods : dict of str to Method or callable, optional
-        By the name of their row; see `saliscope.faithfulness.order.explained`. None: see
-        `saliscope.audit.choice`.
+    methods : dict of str to Method, key or callable, optional
+        By the name of their row; see `saliscope.audit.choice.as_method`. None: see `saliscope.audit.choice`.
     target : see `saliscope.Target`
-        None: each input's own top class.
+        None: each input's own top class. Of a function or a layer's unit, scores are its own values.
     masks, marks : Tensor or ndarray of shape (n, height, width), optional
         Which pixels the object has, and which the watermark has: boolean, or 0 and 1.
     measures : sequence of str or Measure
@@ -183,9 +185,10 @@ def measure_stream(
     references : dict of str to callable
         Maps that the methods must beat, as rows of their own.
     random_orders : int
-        Number of random orders of each picture; they are scored once for all methods.
+        Number of random orders of each picture; they are scored once for all methods. A `Measure` of your own
+        has its own number.
     seed : int
-        Of every protocol.
+        Of the protocol of every measure that is named; a `Measure` of your own has its own.
     chunk_size : int or "auto"
         Pictures at once; the result does not depend on it.
 
@@ -196,22 +199,33 @@ def measure_stream(
 
     def steps() -> Generator[Step[Measures], None, None]:
         query = Query(model, inputs, target, chunk_size)
-        pictures = query.pictures("to measure maps of")
-        regions = {"masks": _region("masks", masks, pictures), "marks": _region("marks", marks, pictures)}
-        known: list[Needs] = ["maps", *(name for name in ("masks", "marks") if regions[name] is not None)]
-        cards = chosen(measures, known, random_orders, seed)
-        if not cards:
-            raise MethodError("measures", "only measures that need masks or marks", "one that does not")
-        skipped: dict[str, str] = {}
-        named = methods
-        if named is None:
-            made = choice(model, pictures, query.target)
-            named, skipped = made.methods, made.skipped
-        empty = Measures(cards, (), exact(query.score), query.target, skipped, False)
-        bench = Bench(model, query, {one.key: one for one in cards}, regions)
+        bench = _bench(model, query, {"masks": masks, "marks": marks}, measures, random_orders, seed)
+        tried = choice(model, query.inputs, query.target) if methods is None else None
+        named, skipped = (methods, {}) if tried is None else (tried.methods, tried.skipped)
+        cards = tuple(bench.cards.values())
+        empty = Measures(cards, (), exact(query.score), query.target, skipped, complete=False)
         yield from _Run(bench, empty, _rows(named, references)).steps()
 
     return steadily(steps())
+
+
+def _bench(
+    model: Any,
+    query: Query,
+    regions: Mapping[Needs, Any],
+    measures: Sequence[str | Measure],
+    random_orders: int,
+    seed: int,
+) -> Bench:
+    """What is measured, and on what."""
+    pictures = query.pictures("to measure maps of")
+    checked = {name: _region(name, given, pictures) for name, given in regions.items()}
+    known: list[Needs] = ["maps", *(name for name, given in regions.items() if given is not None)]
+    function = query.target.function is not None
+    cards = chosen(measures, known, random_orders, seed, function=function)
+    if not cards:
+        raise MethodError("measures", "only measures that need masks or marks", "one that does not")
+    return Bench(model, query, {one.key: one for one in cards}, checked)
 
 
 class _Run:
@@ -284,8 +298,8 @@ def _rows(methods: Any, references: Any) -> tuple[Row, ...]:
         raise MethodError("methods", repr(twice[0]), "a name that no reference has")
     if not methods and not references:
         raise MethodError("methods", "no method", "at least one")
-    rows = [Row(str(name), method) for name, method in methods.items()]
-    return (*rows, *(Row(str(name), method, True) for name, method in references.items()))
+    rows = [Row(str(name), as_method(method)) for name, method in methods.items()]
+    return (*rows, *(Row(str(name), as_method(method), True) for name, method in references.items()))
 
 
 def _region(name: str, given: Any, pictures: Tensor) -> Bool[Tensor, "n height width"] | None:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from saliscope.attribution.registry import find_method
-from saliscope.audit.cards import MEASURES, chosen
-from saliscope.audit.choice import REFERENCES, Explain
+from saliscope.attribution.registry import methods as known_methods
+from saliscope.audit.cards import chosen
+from saliscope.audit.choice import REFERENCES, Explain, as_method
 from saliscope.audit.measures import Row, measure_stream
 from saliscope.audit.planted_files import write_all
 from saliscope.audit.planted_keys import described
@@ -39,7 +41,7 @@ from saliscope.core.preprocess import inputs_of
 from saliscope.core.query import Query
 from saliscope.demo import Scenes, scenes
 from saliscope.errors import InputError, MethodError, SaliscopeError
-from saliscope.faithfulness.protocol import check_count
+from saliscope.faithfulness.protocol import check_count, check_options
 from saliscope.records.fingerprint import fingerprint
 from saliscope.version import __version__
 
@@ -129,6 +131,7 @@ def run(
     >>> found.rise.order
     ('Grad-CAM', 'Saliency (gradient)')
     """
+    check_options(options, (*signature(run_stream).parameters, "progress", "cancel"))
     return drive(run_stream(clean, shortcut, **options), progress, cancel)
 
 
@@ -139,7 +142,7 @@ def run_stream(
     seeds: int = 5,
     n_scenes: int = 100,
     n_tested: int = 10,
-    methods: Mapping[str, Explain] | Sequence[str] = METHODS,
+    methods: Mapping[str, Explain | str] | Sequence[str] = METHODS,
     random_orders: int = 20,
     size: int = 64,
     out: str | Path | None = None,
@@ -159,7 +162,7 @@ def run_stream(
         Number of training seeds, where no networks are given.
     n_scenes, n_tested : int
         For each seed; and for how many of them the network is run again, see `TESTED`.
-    methods : dict of str to Method or callable, or sequence of str
+    methods : dict of str to Method, key or callable, or sequence of str
         By the name of their row, or keys of `saliscope.attribution.methods`.
     random_orders : int
         Beside which areas of deletion and insertion stand.
@@ -209,7 +212,7 @@ class _Run:
         self.rows += [Row(name, method, True) for name, method in REFERENCES.items()]
         seeds = networks.seeds
         keys = (*ON_DIGIT, *TESTED, *ON_MARK)
-        cards = chosen([MEASURES[key] for key in keys], ("maps", "masks", "marks"), random_orders, 0)
+        cards = chosen(keys, ("maps", "masks", "marks"), random_orders, 0)
         self.found = Planted.empty(cards, self.rows, seeds, counts, size)
         # Training costs more than anything else, unless the networks are there.
         self.training = _TRAINING if networks.given is None else 0
@@ -312,7 +315,7 @@ def _same(found: Planted) -> Planted:
 
 def _named(methods: Any) -> dict[str, Explain]:
     if isinstance(methods, Mapping):
-        named: dict[str, Explain] = dict(methods)
+        named: dict[str, Explain] = {str(name): as_method(one) for name, one in methods.items()}
     elif isinstance(methods, Sequence) and not isinstance(methods, str):
         made = [find_method(key)() for key in methods]
         named = {one.title: one for one in made}
@@ -348,15 +351,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m saliscope.audit.planted",
         description="Methods on scenes whose every cause is known, over networks of several training seeds.",
+        epilog=f"Keys of methods: {', '.join(known_methods())}.",
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("planted"), help="folder for table, figure and parts"
-    )
-    parser.add_argument("--seeds", type=int, default=5, help="training seeds, from 0 on")
-    parser.add_argument("--scenes", type=int, default=100, help="scenes of each seed")
-    parser.add_argument("--tested", type=int, default=10, help="scenes of each seed for the slow measures")
-    parser.add_argument("--methods", default=",".join(METHODS), help="keys of methods, with commas between")
-    parser.add_argument("--docs", type=Path, help="folder that gets planted_evidence.md and its figure")
+
+    def add(name: str, words: str, **how: Any) -> None:
+        parser.add_argument(name, help=f"{words} (default: %(default)s)", **how)
+
+    add("--out", "folder for table, figure and parts", type=Path, default=Path("planted"))
+    add("--seeds", "training seeds, from 0 on", type=int, default=5)
+    add("--scenes", "scenes of each seed", type=int, default=100)
+    add("--tested", "scenes of each seed for the slow measures", type=int, default=10)
+    add("--methods", "keys of methods, with commas between", default=", ".join(METHODS))
+    parser.add_argument("--docs", type=Path, help="folder that gets planted_evidence.md and its figure too")
     options = parser.parse_args(arguments)
     tell = _Told()
     try:
@@ -366,7 +372,7 @@ def main(arguments: list[str] | None = None) -> int:
             seeds=options.seeds,
             n_scenes=options.scenes,
             n_tested=options.tested,
-            methods=tuple(filter(None, options.methods.split(","))),
+            methods=tuple(key.strip() for key in options.methods.split(",") if key.strip()),
             out=options.out,
             progress=tell.step,
             report=tell.line,

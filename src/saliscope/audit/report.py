@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from torch import nn
 from saliscope.audit.cards import Measure
 from saliscope.audit.measures import Measures, measure_stream
 from saliscope.audit.report_html import check_writable
-from saliscope.audit.report_inputs import Sample, methods_of, sampled
-from saliscope.audit.report_result import AuditReport, Case
-from saliscope.core.anytime import Cancelled, CancelToken, Step, closed
+from saliscope.audit.report_inputs import Sample, fed, methods_of, sampled
+from saliscope.audit.report_result import AuditReport
+from saliscope.core.anytime import CancelToken, Step, closed, drive
 from saliscope.core.batching import ChunkSize
 from saliscope.core.borrow import Borrowed
+from saliscope.faithfulness.protocol import check_options
 from saliscope.records.record import machine, versions
 
 MEASURED = (
@@ -57,13 +59,14 @@ def report(
         As `SaliencyExplorer` takes them: PIL images, files, arrays, tensors in model space.
     labels : sequence of int or str, optional
         True class of each picture, by index or name: tells where the model is wrong. What is explained is
-        the model's own top class all the same (see ``explain`` of `report_stream`).
+        the model's own top class all the same (see ``explain`` and ``target`` of `report_stream`).
     progress : bool or callable
         True: a line that tells how far it is. A function is called with every `Step`.
     cancel : CancelToken, optional
         Stops between two steps with `Cancelled`, which carries the report so far.
     out : str or Path, optional
-        File that the report is written to as HTML; also where it is stopped.
+        File that the report is written to, as by its `save`: as JSON if the name ends so, and else as HTML.
+        Also where it is stopped.
     **options
         As of `report_stream`.
 
@@ -77,7 +80,7 @@ def report(
     InputError
         If there is no picture, or labels or masks are not one for each.
     TargetError
-        If the model has no such class.
+        If the model has no such class, or `target` is no function that gives one score for each picture.
     MethodError
         If a method or a measure is not known.
 
@@ -89,29 +92,18 @@ def report(
     >>> print(found)  # the answer, and the means as a table
     >>> found.save("report.html")
     """
+    check_options(options, (*signature(report_stream).parameters, "progress", "cancel", "out"))
     if out is not None:  # what was computed for minutes must not be lost at its end
         check_writable(out)
-    tell = _Line() if progress is True else progress or (lambda step: None)
-    last: AuditReport | None = None
-    step: Step[AuditReport] | None = None
+    last = _Last(_Line() if progress is True else progress or None)
     try:
-        with closed(report_stream(model, images, labels, **options)) as stream:
-            for step in stream:
-                tell(step)
-                if cancel is not None and cancel.cancelled and not step.complete:
-                    raise Cancelled(step.result)
+        return drive(report_stream(model, images, labels, **options), last, cancel)
     except KeyboardInterrupt:
-        if step is None:
+        if last.step is None:
             raise
+        return last.step.result
     finally:
-        if isinstance(tell, _Line):
-            tell.end()
-        if step is not None:
-            last = step.result
-            if out is not None:
-                last.to_html(out)
-    assert last is not None
-    return last
+        last.end(out)
 
 
 def report_stream(
@@ -119,6 +111,7 @@ def report_stream(
     images: Any,
     labels: Any = None,
     *,
+    target: Any = None,
     methods: Any = None,
     masks: Any = None,
     marks: Any = None,
@@ -139,9 +132,14 @@ def report_stream(
     ----------
     model, images, labels
         See `report`.
+    target : callable or Target, optional
+        What is explained in the place of a class, with its own values as scores: a function of the model's
+        output, as ``lambda out: out[:, 3] - out[:, 5]``, for which the model need have no classes, or a unit
+        of a layer (see `saliscope.Target`). There are no labels then.
     methods : list or dict, optional
-        Keys ("grad_cam"), method objects, or functions of model, inputs and target that give maps; a dict
-        gives them names. None: one or two of each family that is quick, if they suit the model.
+        Keys ("grad_cam"), method objects, objects of captum or zennit, or functions of model, inputs and
+        target that give maps; a dict gives them names. None: one or two of each family that is quick, if they
+        suit the model.
     masks, marks : arrays of shape (n, height, width), optional
         Which pixels the object has, and which a watermark or another shortcut has: of each picture, in the
         size that the model is fed.
@@ -155,9 +153,9 @@ def report_stream(
     n_images : int
         Of more pictures, so many are drawn.
     random_orders : int
-        Of each picture, to compare deletion and insertion with.
+        Of each picture, to compare deletion and insertion with; a `Measure` of your own has its own number.
     seed : int
-        Draws the pictures, and all else that is random.
+        Draws the pictures, and all else that is random, but by a `Measure` of your own.
     chunk_size : int or "auto"
         Pictures at once; the result does not depend on it.
     transform, mean, std
@@ -168,25 +166,15 @@ def report_stream(
     Step of AuditReport
     """
     start = time.perf_counter()
-    sample = sampled(
-        model,
-        images,
-        labels,
-        masks=masks,
-        marks=marks,
-        n_images=n_images,
-        seed=seed,
-        explain=explain,
-        transform=transform,
-        mean=mean,
-        std=std,
-    )
+    model = fed(model, transform=transform, mean=mean, std=std)
+    regions = {"masks": masks, "marks": marks}
+    sample = sampled(model, images, labels, target, explain, n_images=n_images, seed=seed, **regions)
     chosen = methods_of(methods, sample, layer)
     stream = measure_stream(
-        sample.borrowed,
+        model,
         sample.inputs,
         chosen.methods,
-        sample.target,
+        sample.explained.target,
         masks=sample.masks,
         marks=sample.marks,
         measures=measures,
@@ -205,12 +193,8 @@ class _Maker:
 
     def __init__(self, sample: Sample, skipped: dict[str, str], seed: int) -> None:
         borrowed = sample.borrowed
-        names = [borrowed.label(i) for i in sample.predicted.tolist()]
-        numbers = (sample.probability.tolist(), sample.score.tolist())
-        truth = sample.truth or (None,) * len(names)
-        rows = zip(sample.picks, sample.target.labels, names, *numbers, truth, strict=True)
-        self.cases = tuple(Case(*row) for row in rows)
         self.pictures, self.given, self.notes = sample.pictures, sample.given, sample.notes
+        self.cases = sample.explained.cases
         self.model = type(borrowed.module).__name__
         self.versions = {**versions(), "on": str(machine(borrowed.place(sample.inputs[:1]))["device"])}
         self.skipped, self.seed = skipped, seed
@@ -231,6 +215,26 @@ class _Maker:
             )
 
         return Step(made, step.done, step.total)
+
+
+class _Last:
+    """Keeps the last step, and tells of every one."""
+
+    def __init__(self, tell: Callable[[Step[AuditReport]], None] | None) -> None:
+        self.tell = tell
+        self.step: Step[AuditReport] | None = None
+
+    def __call__(self, step: Step[AuditReport]) -> None:
+        self.step = step
+        if self.tell is not None:
+            self.tell(step)
+
+    def end(self, out: str | Path | None) -> None:
+        """End the line, and write what is known."""
+        if isinstance(self.tell, _Line):
+            self.tell.end()
+        if self.step is not None and out is not None:
+            self.step.result.save(out)
 
 
 class _Line:

@@ -14,7 +14,8 @@ from saliscope.render import colormaps
 from saliscope.specs.blobs import Blob
 
 if TYPE_CHECKING:
-    from saliscope.audit.report_result import AuditReport, Case
+    from saliscope.audit.report_cases import Case
+    from saliscope.audit.report_result import AuditReport
 
 MOST = 6 * 2**20
 """Bytes of maps in a page, as float16: above, they are shown smaller, and the page says so."""
@@ -72,7 +73,7 @@ def script_words(report: "AuditReport", arrays: Arrays) -> dict[str, Any]:
         "methods": methods,
         "measures": measures,
         "curves": [curve for curve in curves if curve is not None],
-        "score": "probability of the class",
+        "score": report.function or "probability of the class",
         "shrunk": shrink,
     }
 
@@ -93,6 +94,8 @@ def _smaller(maps: Tensor, by: int) -> Tensor:
 
 
 def _said(case: "Case") -> str:
+    if case.predicted is None:
+        return f"Its value there is {case.score:.4g}."
     says = f"The model says {case.predicted} with a probability of {case.probability:.2f}"
     if case.other:
         return f"{says}, and gives this class, the label's, {case.score:.2f}."

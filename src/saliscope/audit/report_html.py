@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from saliscope.audit.cards import Measure
 from saliscope.audit.measures import Row
 from saliscope.audit.report_data import Arrays, script_words
-from saliscope.audit.report_words import TOGETHER, direction
+from saliscope.audit.report_words import TOGETHER, direction, footnote
 from saliscope.errors import InputError
 from saliscope.render.html import Embedded, document
 from saliscope.render.packing import packed
@@ -58,7 +58,7 @@ def report_page(report: "AuditReport", title: str) -> str:
 
 
 def check_writable(path: str | Path) -> None:
-    """Raise before the work rather than after it, if a page could not be written.
+    """Raise before the work rather than after it, if a report could not be written.
 
     Raises
     ------
@@ -71,7 +71,8 @@ def check_writable(path: str | Path) -> None:
     if file.is_dir() or not file.parent.is_dir():
         why = "which is a folder" if file.is_dir() else f"but there is no folder {str(file.parent)!r}"
         raise InputError("out", f"{str(path)!r}, {why}", "a file in a folder that exists")
-    document("report", {}, [], title="", alt="", main="")
+    if file.suffix.lower() != ".json":
+        document("report", {}, [], title="", alt="", main="")
 
 
 # --- what is HTML by itself ------------------------------------------------------------------------------
@@ -113,16 +114,18 @@ def _shrunk(report: "AuditReport", by: int) -> str:
 
 
 class _Reasons:
-    """Footnotes: why something is not defined, each said once."""
+    """Footnotes: why something is not defined, or to be doubted, each said once."""
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
 
-    def of(self, notes: Sequence[str]) -> str:
-        said = " ".join(dict.fromkeys(note for note in notes if note))
+    def of(self, notes: Sequence[str], link: bool = True) -> str:
+        said = " ".join(dict.fromkeys(footnote(note) for note in notes if note))
         if not said:
             return ""
         number = self._known.setdefault(said, len(self._known) + 1)
+        if not link:  # in a cell that becomes a button, which holds no link
+            return f"<sup>{number}</sup>"
         return f'<sup><a href="#reason-{number}" aria-label="Reason {number}">{number}</a></sup>'
 
     def html(self) -> str:
@@ -135,7 +138,7 @@ class _Reasons:
 def _table(report: "AuditReport", reasons: _Reasons) -> str:
     cards = report.measures.cards
     ends = {card.key: _ends(report, card) for card in cards}
-    heads = "".join(_head(card) for card in cards)
+    heads = "".join(_head(card, reasons.of(_shared(report, card))) for card in cards)
     body = "".join(_row(report, row, i, ends, reasons) for i, row in enumerate(report.rows))
     return (
         '<table id="methods" class="methods" aria-describedby="reading"><thead><tr><th scope="col">'
@@ -143,11 +146,18 @@ def _table(report: "AuditReport", reasons: _Reasons) -> str:
     )
 
 
-def _head(card: Measure) -> str:
+def _shared(report: "AuditReport", card: Measure) -> tuple[str, ...]:
+    """Caveats of every number of a column: said once, at its head."""
+    notes = [row.findings[card.key].notes for row in report.rows if card.key in row.findings]
+    return tuple(note for note in notes[0] if all(note in own for own in notes)) if len(notes) > 1 else ()
+
+
+def _head(card: Measure, why: str) -> str:
     return (
         f'<th scope="col" data-better="{direction(card) or "high"}">'
         f'<span class="name">{_text(card.label)}</span>'
-        f'<span class="sub">{_text(card.unit)}</span><span class="sub">{_BETTER[direction(card)]}</span></th>'
+        f'<span class="sub">{_text(card.unit)}</span>'
+        f'<span class="sub">{_BETTER[direction(card)]}{why}</span></th>'
     )
 
 
@@ -173,15 +183,16 @@ def _cell(
         return '<td class="none">not measured</td>'
     number = report.table[row.name][card.key]
     total = len(report.pictures)
-    why = reasons.of(found.notes) if number.n < total else ""
     if not number.n:
-        return f'<td class="none">not defined{why}</td>'
+        return f'<td class="none">not defined{reasons.of(found.notes)}</td>'
+    shared = _shared(report, card) if number.n == total else ()
+    link = "" if row.reference or card.key in TOGETHER else f' data-measure="{place}"'
+    why = reasons.of([note for note in found.notes if note not in shared], not link)
     subs = [] if math.isnan(number.low) else [f"{_number(number.low)} to {_number(number.high)}"]
     if not math.isnan(number.blurred):
         subs.append(f"blurred {_number(number.blurred)}")
     if number.n < total:
         subs.append(f"{number.n} of {total} pictures")
-    link = "" if row.reference or card.key in TOGETHER else f' data-measure="{place}"'
     best = ' class="best" title="in the best group"' if number.best else ""
     mean = f'<span class="figure">{_number(number.mean)}</span>{why}'
     below = "".join(map(_sub, subs))

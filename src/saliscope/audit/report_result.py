@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ from torch import Tensor
 from saliscope.audit.cards import Measure
 from saliscope.audit.intervals import Ranking, interval, joined, ranking
 from saliscope.audit.measures import Measures, Row
+from saliscope.audit.report_cases import Case
 from saliscope.audit.report_html import report_page, summary, text_table
+from saliscope.audit.report_protocol import mixed, protocol_words
 from saliscope.audit.report_words import (
     TOGETHER,
+    UNRANKED,
     Verdict,
     answer,
     best_group,
     chance,
     direction,
+    footnote,
     softness,
     verdicts,
 )
@@ -58,44 +62,6 @@ class Number:
     blurred: float
     chance: float
     best: bool
-
-
-@dataclass(frozen=True)
-class Case:
-    """A picture of the audit, in words.
-
-    Attributes
-    ----------
-    number : int
-        Its place among the pictures that were given.
-    target : str
-        The class that is explained.
-    predicted : str
-        The model's top class.
-    probability : float
-        Of that class.
-    score : float
-        Probability of the class that is explained.
-    truth : str or None
-        The true class, where it is known.
-    """
-
-    number: int
-    target: str
-    predicted: str
-    probability: float
-    score: float
-    truth: str | None
-
-    @property
-    def wrong(self) -> bool:
-        """Whether the model says another class than the true one."""
-        return self.truth is not None and self.truth != self.predicted
-
-    @property
-    def other(self) -> bool:
-        """Whether another class is explained than the one that the model says."""
-        return self.target != self.predicted
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -138,6 +104,11 @@ class AuditReport:
         """False for one that was stopped before its end."""
         return self.measures.complete
 
+    @property
+    def function(self) -> str:
+        """Name of the function of the model's output that is explained; "" where a class is."""
+        return self.cases[0].target if self.cases[0].predicted is None else ""
+
     @cached_property
     def rankings(self) -> dict[str, Ranking]:
         """By measure: the methods in order, and which of them cannot be told apart."""
@@ -168,7 +139,7 @@ class AuditReport:
         """By method, then by measure, references included."""
         groups = {
             card.key: best_group(self.rankings[card.key])
-            if direction(card) and card.key not in TOGETHER
+            if direction(card) and card.key not in UNRANKED
             else ()
             for card in self.measures.cards
         }
@@ -198,8 +169,8 @@ class AuditReport:
 
     @property
     def protocol(self) -> dict[str, str]:
-        """How each measure was taken, in words."""
-        return {card.key: _agreed(card.protocol) for card in self.measures.cards}
+        """How each measure was taken, in words, which name methods where it was not the same for all."""
+        return {card.key: protocol_words(self.measures, card) for card in self.measures.cards}
 
     @property
     def what(self) -> str:
@@ -208,39 +179,48 @@ class AuditReport:
         of = f" of {self.given}, drawn by seed {self.seed}" if n < self.given else ""
         right = n - sum(case.wrong for case in self.cases)
         told = "" if self.cases[0].truth is None else f", right on {right} of them"
+        function = f"; {self.function} is explained" if self.function else ""
+        cards = len(self.measures.cards)
         return (
-            f"{self.model} on {n} picture{'s' * (n != 1)}{of}{told}; {len(methods)} methods, "
-            f"{len(self.measures.cards)} measures."
+            f"{self.model} on {n} picture{'s' * (n != 1)}{of}{told}{function}; {len(methods)} "
+            f"method{'s' * (len(methods) != 1)}, {cards} measure{'s' * (cards != 1)}."
         )
 
     @property
     def reading(self) -> str:
         """How the table is read."""
         return (
-            "Means over the pictures with 95 % intervals; the small upright line is what a map that knows "
-            "nothing gets. ● is the best group of a column: its first methods, up to one that is worse than "
-            "the first by more than noise, in differences on the same pictures, all comparisons of a column "
-            "together; no mark where none is."
+            "Means over the pictures with 95 % intervals; the small upright line, where there is one, is "
+            "what a map that knows nothing gets. ● is the best group of a column: its first methods, up to "
+            "one that is worse than the first by more than noise, in differences on the same pictures, all "
+            "comparisons of a column together; no mark where none is."
         )
 
     @property
     def caveats(self) -> tuple[str, ...]:
         """What keeps the numbers from being taken at face value."""
         n, wrong = len(self.cases), [i + 1 for i, case in enumerate(self.cases) if case.wrong]
-        low = sum(case.score < LOW for case in self.cases)
-        other = sum(case.other for case in self.cases)
+        low = 0 if self.function else sum(case.score < LOW for case in self.cases)
         keys = {card.key for card in self.measures.cards}
         altering = [_ALTERING[key] for key in _ALTERING if key in keys]
+        several = mixed(self.measures)
         said = [
-            f"Maps explain the class of the label, on {other} of {n} pictures not the one the model says."
-            if other
-            else "Maps explain the model's own top class of each picture, be it right or wrong.",
+            self._explained,
+            f"{joined(altering)} {'are' if len(altering) > 1 else 'is'} in units of {self.function}: "
+            "pictures on which it changes more weigh more, and no number can be compared with one of a "
+            "probability."
+            if altering and self.function
+            else "",
             f"The model is wrong on {len(wrong)} of {n} pictures: {', '.join(map(str, wrong))}."
             if wrong
             else "",
             f"On {low} of {n} pictures the class that is explained has a probability below {LOW}: a curve "
             "that starts there has little to lose."
             if low
+            else "",
+            f"{joined(several)} {'were' if len(several) > 1 else 'was'} not taken in one way for all: "
+            "maps do not all mean the same. See how it was taken before numbers are compared."
+            if several
             else "",
             softness(self.measures, self.rankings),
             f"{joined(altering)} reward{'s' * (len(altering) == 1)} blur (arXiv 2304.13836): a map that only "
@@ -255,7 +235,8 @@ class AuditReport:
             "column means most on the object, not most true."
             if {"pointing", "pointing_near", "mass", "rank"} & keys
             else "",
-            "Sensitivity is the largest change that was found, and so a lower bound."
+            "Sensitivity is the largest change that was found, and so a lower bound. It has no ●: a map that "
+            "does not look at the picture changes least."
             if "sensitivity" in keys
             else "",
             "Intervals are over pictures: they say nothing of other models, or of other kinds of pictures.",
@@ -263,6 +244,19 @@ class AuditReport:
             *self.notes,
         ]
         return tuple(each for each in said if each)
+
+    @property
+    def _explained(self) -> str:
+        """What the maps explain."""
+        n, other = len(self.cases), sum(case.other for case in self.cases)
+        if self.function:
+            return (
+                f"Maps explain {self.function}, which has no class that could be right or wrong: good maps "
+                "put first what raises it, and last what lowers it."
+            )
+        if other:
+            return f"Maps explain the label's class, on {other} of {n} pictures not the one the model says."
+        return "Maps explain the model's own top class of each picture, be it right or wrong."
 
     @property
     def provenance(self) -> str:
@@ -327,7 +321,11 @@ class AuditReport:
                     "error": row.error,
                     "numbers": {key: _flat(number) for key, number in self.table[row.name].items()},
                     "values": {key: _finite(found.values.tolist()) for key, found in row.findings.items()},
-                    "notes": {key: list(found.notes) for key, found in row.findings.items() if found.notes},
+                    "notes": {
+                        key: list(map(footnote, found.notes))
+                        for key, found in row.findings.items()
+                        if found.notes
+                    },
                 }
                 for row in self.rows
             ],
@@ -350,35 +348,6 @@ class AuditReport:
 
 def _mean(values: Tensor | float | None) -> float:
     return math.nan if values is None else float(torch.as_tensor(values).nanmean())
-
-
-def _agreed(protocol: Any) -> str:
-    """A protocol in words: its own ones, or else its fields."""
-    if protocol is None:
-        return "There is nothing to agree on."
-    if not is_dataclass(protocol) or _speaks(protocol):
-        return str(protocol)
-    words = []
-    for name, value in ((field.name, getattr(protocol, field.name)) for field in fields(protocol)):
-        text = _value(value)
-        label = name.replace("n_random", "random orders").removeprefix("n_").replace("_", " ")
-        words += [text if _speaks(value) else f"{label}: {text}"] if text else []
-    own = "as the method itself has it" if fields(protocol) else type(protocol).__name__.lower()
-    return "; ".join(words) or own
-
-
-def _speaks(one: Any) -> bool:
-    return is_dataclass(one) and "__str__" in vars(type(one))
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if is_dataclass(value) and not isinstance(value, type):
-        return _agreed(value)
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _flat(one: Number | Case | Verdict) -> dict[str, Any]:

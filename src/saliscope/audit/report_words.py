@@ -1,5 +1,6 @@
 """What a report says: which methods earn trust, on what evidence, and what nobody can tell from it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ TRUTH = ("deletion", "insertion", "road", "infidelity")
 
 TOGETHER = ("seconds",)
 """Measures taken of all pictures at once: they have no interval, and nobody can tell what is noise."""
+
+UNRANKED = (*TOGETHER, "sensitivity")
+"""Measures without a best group: the steadiest map is one that does not look at the picture."""
 
 STUBBORN = 0.5
 """Rank correlation with the maps of a network that has forgotten, above which a map hardly depends on it."""
@@ -250,10 +254,12 @@ def _lead(measures: Measures, rankings: Mapping[str, Ranking], one: Verdict, tru
     means = {key: mean.replace("-", "−") for key, mean in means.items()}
     if not ahead:
         return f"Numbers of {one.name}: {', '.join(f'{card.label} {means[card.key]}' for card in known)}."
-    orders = [rankings[card.key] for card in ahead]
-    sure = any(ranking.apart(*ranking.order[:2]) for ranking in orders)
-    figures = joined([f"{card.label} ({means[card.key]})" for card in ahead])
-    return f"On average {one.name} comes first by {figures}{'' if sure else ', a lead that may be noise'}."
+    sure = [rankings[card.key].apart(*rankings[card.key].order[:2]) for card in ahead]
+    figures = [
+        f"{card.label} ({means[card.key]}{'' if known else '; may be noise'})"
+        for card, known in zip(ahead, sure, strict=True)
+    ]
+    return f"On average {one.name} comes first by {joined(figures)}."
 
 
 def _several(rankings: Mapping[str, Ranking], card: Measure) -> bool:
@@ -369,6 +375,16 @@ def _missing(measures: Measures, truth: Sequence[Measure]) -> str:
     if failed:
         said.append(f"{joined(failed)}, which failed")
     return f"Not measured: {'; '.join(said)}." if said else ""
+
+
+def footnote(note: str) -> str:
+    """A caveat of an engine, which counts inputs from 0, as a page has it, which counts pictures from 1."""
+
+    def counted(found: re.Match[str]) -> str:
+        numbers = ", ".join(str(1 + int(one)) for one in found[2].split(", "))
+        return f"picture{found[1]} {numbers}"
+
+    return re.sub(r"\binput(s?) (\d+(?:, \d+)*)", counted, note)
 
 
 def softness(measures: Measures, rankings: Mapping[str, Ranking]) -> str:
