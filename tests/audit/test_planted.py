@@ -460,6 +460,7 @@ def test_it_is_part_of_the_package_and_runs_without_a_warning():
         ((["cnn"], ["cnn"]), {}, ModelError, "an object of type str"),
         ((CLEAN, SHORTCUT), {"methods": Saliency()}, MethodError, "a dict from names to methods, or keys"),
         ((CLEAN, SHORTCUT), {"methods": {}}, MethodError, "no method"),
+        ((CLEAN, SHORTCUT), {"methods": {"a": 3}}, MethodError, r"`methods\['a'\]`"),
         ((CLEAN, SHORTCUT), {"methods": {"Random map": mine}}, MethodError, "no reference has"),
         ((CLEAN, SHORTCUT), {"n_tested": 1}, MethodError, "`n_tested`"),
     ],

@@ -10,9 +10,11 @@ import torch
 
 from saliscope.attribution import Saliency
 from saliscope.audit import MEASURES
+from saliscope.audit.intervals import figure
+from saliscope.audit.report_data import Arrays, script_words
 from saliscope.audit.report_words import footnote
-from saliscope.faithfulness import InfidelityProtocol, SensitivityProtocol
-from tests.audit.tools import N, audit, quick
+from saliscope.faithfulness import InfidelityProtocol, PointingProtocol, SensitivityProtocol
+from tests.audit.tools import METHODS, N, audit, quick
 
 
 def test_the_page_asks_for_nothing_and_ends_no_element_early(done, tmp_path):
@@ -56,7 +58,10 @@ def test_a_caveat_stands_beside_a_number_that_is_defined_everywhere(tmp_path):
         name: re.findall(r"<td.*?</td>", re.search(rf'<th scope="row">{name}.*?</tr>', text).group())
         for name in methods
     }
-    assert f"<sup>{reason}</sup>" in cells["Unsigned"][0]  # no link: the cell becomes a button
+    # No link: the cell becomes a button, in whose words figure and reason stay apart.
+    spoken = re.sub(r"<[^>]*>", "", cells["Unsigned"][0])
+    assert spoken.startswith(f"{figure(found.table['Unsigned']['infidelity'].mean)} reason {reason}")
+    assert "#reason" not in cells["Unsigned"][0]
     assert "<sup>" not in cells["Signed"][0]
     # What is said of every number of a column is said once, at its head.
     bound = re.search(r'<li id="reason-(\d+)">[^<]*a lower bound of the maximum', text).group(1)
@@ -76,6 +81,36 @@ def test_footnotes_count_pictures_from_one_as_the_page_does(tmp_path):
     assert told in found.to_html(tmp_path / "r.html").read_text()
     assert told in found.to_json()
     assert footnote("Not defined for input 0: why.") == "Not defined for picture 1: why."
+    assert footnote("No ratio for inputs 0, 2: why.") == "No ratio for pictures 1, 3: why."
+    twice = "The whole picture scored 0.1 and 0.2 for input {}: the model answers differently each time."
+    assert footnote(twice.format(3)) == twice.replace("input", "picture").format(4)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["ValueError: got input 0 of size 4", "RuntimeError: failed for input 0: no size", "`a`: got input 0"],
+)
+def test_errors_are_not_rewritten(words):
+    assert footnote(words) == words
+    assert footnote(f"The method failed: {words}") == f"The method failed: {words}"
+
+
+def test_words_and_units_are_those_of_the_protocol_beside_them(tmp_path):
+    plain = {card.key: card for card in quick()[:3:2]}
+    curve = replace(plain["deletion"].protocol.curve, output="logit")
+    measures = [
+        replace(plain["deletion"], protocol=replace(plain["deletion"].protocol, curve=curve)),
+        replace(plain["road"], protocol=replace(plain["road"].protocol, output="log_probability")),
+        replace(MEASURES["pointing_near"], protocol=PointingProtocol(9)),
+        replace(MEASURES["pointing"], protocol=PointingProtocol(1)),
+    ]
+    found = audit(methods={"Gradient": METHODS["Gradient"]}, measures=measures)
+    _, road, near, exact = found.measures.cards
+    assert road.unit == "log probability"
+    assert "is less than 9 pixels from the object" in near.says
+    assert "is less than 1 pixel from the object" in exact.says
+    words = script_words(found, Arrays())
+    assert words["score"] == words["curves"][0]["score"] == "logit of the class"
 
 
 def test_text_has_the_answer_and_every_mean(done, poor):

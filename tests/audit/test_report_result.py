@@ -72,6 +72,9 @@ def test_a_protocol_that_differs_is_told_method_by_method():
     assert words.endswith("score: logit")
     assert "noise" not in words
     assert any(each.startswith("Infidelity was not taken in one way for all: maps") for each in found.caveats)
+    # What random maps get, as contributions, is what gradients are held against.
+    gradients = audit(methods={"Gradient": METHODS["Gradient"]}, measures=[few])
+    assert any(each.startswith("Infidelity was not taken in one way") for each in gradients.caveats)
     alone = audit(methods={"Product": METHODS["Product"]}, measures=[few])
     assert "values: contribution;" in alone.protocol["infidelity"]
     assert not any("not taken in one way" in each for each in alone.caveats)

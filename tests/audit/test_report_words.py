@@ -9,7 +9,7 @@ from torch import nn
 
 from saliscope.attribution import Saliency
 from saliscope.audit import MEASURES, Finding, Measures, Row
-from saliscope.audit.intervals import ranking
+from saliscope.audit.intervals import figure, ranking
 from saliscope.audit.report_words import answer, best_group, softness, verdicts
 from tests.audit.tools import METHODS, SIZE, N, audit, pictures, quick
 
@@ -109,7 +109,7 @@ def test_methods_that_differ_by_noise_are_named_together():
     first = sorted([("A", a.mean()), ("B", b.mean())], key=lambda one: one[1])[0][0]
     assert said[0].startswith(f"Trust {first} and")
     assert (
-        f"On average {first} comes first by Deletion (−{1 - min(a.mean(), b.mean()):.2g}; may be noise)."
+        f"On average {first} comes first by Deletion (−{1 - min(a.mean(), b.mean()):.2f}; may be noise)."
         in said[0]
     )
     assert "2 of 3 methods by Deletion" in " ".join(said)
@@ -126,14 +126,14 @@ def test_nobody_is_among_the_best_or_first_where_the_numbers_do_not_say_so():
     assert all(one.best == () for one in verdicts(found, ranked(found)))
     assert "best group" not in said[0]
     assert "which of them is the best cannot be told from noise" in said[0]
-    assert "comes first by Deletion (−0.5; may be noise)." in said[0]
+    assert "comes first by Deletion (−0.50; may be noise)." in said[0]
     found = made_up({
         "A": {"deletion": around(0.1), "road": around(-0.2)},
         "B": {"deletion": around(0.3), "road": around(-0.6)},
     })  # fmt: skip
     said = answer(found, ranked(found), 10)
     assert "in the best group by 1 of the 2 tests that have one" in said[0]
-    assert "On average A comes first by Deletion (−0.9)." in said[0]
+    assert "On average A comes first by Deletion (−0.90)." in said[0]
 
 
 def test_each_lead_says_by_itself_whether_it_may_be_noise():
@@ -142,7 +142,13 @@ def test_each_lead_says_by_itself_whether_it_may_be_noise():
         "B": {"deletion": around(0.30), "road": (-0.58 + np.array([0.1, -0.1] * 5)).tolist()},
     })  # fmt: skip
     said = answer(found, ranked(found), 10)
-    assert "On average A comes first by Deletion (−0.9) and ROAD (−0.59; may be noise)." in said[0]
+    assert "On average A comes first by Deletion (−0.90) and ROAD (−0.59; may be noise)." in said[0]
+
+
+def test_a_number_is_the_same_in_a_sentence_as_in_the_table():
+    found = made_up({"A": {"road": [-32827.0] * 10}, "B": {"road": around(-12, 2)}})
+    assert "comes first by ROAD (−32827)." in answer(found, ranked(found), 10)[0]
+    assert [figure(value) for value in (-32827.4, 0.004, 0.0, 1.5)] == ["−32827", "0.004", "0.00", "1.50"]
 
 
 def test_nothing_is_recommended_before_the_maps_of_no_model_are_in():

@@ -17,6 +17,7 @@ from saliscope.attribution import (
     Occlusion,
     Saliency,
     SmoothGrad,
+    adapt,
 )
 from saliscope.core.anytime import Cancelled, CancelToken
 from saliscope.faithfulness.infidelity import InfidelityProtocol, infidelity, infidelity_stream
@@ -199,6 +200,15 @@ def test_contributions_are_compared_to_the_baseline_of_their_own_method(method):
     # The protocol that was filled in measures the same again.
     again = infidelity(model, x, maps.values, 1, protocol=own.protocol)
     assert torch.equal(again.infidelity, own.infidelity)
+
+
+def test_an_object_of_captum_has_its_baseline_among_what_it_is_called_with():
+    captum = pytest.importorskip("captum.attr")
+    model, x = Affine(), pictures()
+    with unchecked():
+        theirs = adapt(captum.IntegratedGradients(model), baselines=torch.full_like(x[:1], 0.7), n_steps=2)
+        made = infidelity(model, x, theirs.attribute(model, x, 1), n_samples=20)
+    assert float(made.relative.max()) < 1e-20
 
 
 def test_the_protocol_says_what_a_map_was_compared_to():

@@ -106,6 +106,9 @@ def test_a_picture_that_scores_more_when_it_is_gone_is_a_caution():
     text = verdict("A", {"deletion": GOOD, "insertion": replace(RISES, emptied=0.9)})
     assert "the emptied picture scores 0.9, no less than the whole one (0.9)." in text
     assert "Mind" not in verdict("A", {"deletion": GOOD, "insertion": RISES})
+    last_bit = replace(RISES, whole=0.55 + 1e-9, emptied=0.62 - 1e-9)
+    text = verdict("A", {"deletion": rising, "insertion": last_bit})
+    assert text.count("0.62") == 1
 
 
 def test_a_map_that_outlives_the_weights_is_no_evidence():

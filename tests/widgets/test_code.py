@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from saliscope import EmbeddingExplorer, SaliencyExplorer
+from saliscope import EmbeddingExplorer, SaliencyExplorer, baselines
+from saliscope.faithfulness.infill import Road
+from saliscope.faithfulness.replacement import Static
+from saliscope.sessions.trial_settings import TrialSettings
 from saliscope.widgets.code import code_of
 from saliscope.widgets.state import USUAL
 from tests.sessions.tools import photo, tiny
@@ -72,6 +75,16 @@ def test_of_a_trial_what_differs_is_written(trial: object, written: str) -> None
     assert second.trial.to_json() == first.trial.to_json()
     first.close()
     second.close()
+
+
+@pytest.mark.parametrize(
+    "replacement", [baselines.Mean(torch.rand(2, 3, 10, 8)), Road(noise=0.3), Static(seed=3)]
+)
+def test_a_replacement_that_no_menu_has_is_the_reader_s_own(replacement: object) -> None:
+    explorer = SaliencyExplorer(tiny(), photo(), trial={"replacement": replacement})
+    assert 'trial={"replacement": my_baseline}' in explorer.code()
+    assert TrialSettings().to_json() != explorer.trial.to_json()
+    explorer.close()
 
 
 def test_code_makes_the_same_maps() -> None:

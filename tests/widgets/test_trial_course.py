@@ -21,7 +21,7 @@ from saliscope.sessions import trials
 from saliscope.sessions.trial_settings import REPLACEMENTS, TrialSettings
 from tests.sessions.tools import PATIENCE, Watched, photo, tiny
 from tests.widgets.test_trial import FEW, Panel, opened, shown
-from tests.widgets.tools import Page
+from tests.widgets.tools import Explorer, Page
 
 LONG = {"steps": 20, "random": 10}
 
@@ -112,9 +112,9 @@ class TestGoingOn:
         explorer.ready()
         begun, made = [], trials.randomisation_stream
 
-        def stream(*args: Any) -> Any:
+        def stream(*args: Any, **options: Any) -> Any:
             begun.append(args)
-            for step in made(*args):
+            for step in made(*args, **options):
                 if step.done == 2 and len(begun) == 1:
                     explorer._trials.cancel()
                 yield step
@@ -167,6 +167,95 @@ def test_what_was_judged_is_not_judged_again(replacement):
     explorer.ready()
     assert rows_of(model) == before
     assert shown(page)["curves"] == curves
+
+
+class OneAtATime(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = tiny().eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1:
+            raise RuntimeError("one at a time")
+        return self.net(x)
+
+
+def test_chunks_are_those_of_the_explorer_in_every_part():
+    explorer = Explorer(OneAtATime(), method="smooth_grad", chunk_size=1, trial={**FEW, "randomise": True})
+    page = Page(explorer)
+    page.ask("hello", have=[])
+    explorer.ready()
+    assert shown(page)["randomisation"]["mean"] is not None
+
+
+def test_curves_of_a_model_are_not_set_beside_random_orders_of_another():
+    model = watched()
+    explorer, page = opened(model=model, chunk_size=8)
+    explorer.ready()
+    stopped(page, model, 30)
+    with torch.no_grad():
+        model.net[0].weight.mul_(1.5)
+    explorer.compare = ["input_x_gradient"]  # begins anew with the model as it is now
+    with pytest.raises(ModelError, match="has changed since"):
+        explorer.wait(PATIENCE)
+    assert shown(page, 0)["stage"] == "error"
+    assert shown(page, 1)["stage"] == "final"
+    assert len({key[1] for key in explorer._trials._courses}) <= 1, "what nobody goes on with is let go"
+    explorer.run()
+    explorer.ready()
+    assert shown(page, 0)["stage"] == "final"
+
+
+class TestLettingGo:
+    def test_of_copies_when_nobody_wants_randomised_weights(self, monkeypatch):
+        explorer, _ = opened(trial=FEW)
+        explorer.ready()
+        made = trials.randomisation_stream
+
+        def left(*args: Any, **options: Any) -> Any:
+            for step in made(*args, **options):
+                yield step
+                explorer._trials.cancel()
+
+        monkeypatch.setattr(trials, "randomisation_stream", left)
+        explorer.trial = {**FEW, "randomise": True}
+        explorer.wait(PATIENCE)
+        for method in ("input_x_gradient", "grad_cam"):
+            explorer.method = method
+            explorer.wait(PATIENCE)
+        kinds = [key[0] for key in explorer._trials._courses]
+        assert kinds.count("randomised weights") == 1
+        explorer.trial = FEW
+        explorer.wait(PATIENCE)
+        assert "randomised weights" not in [key[0] for key in explorer._trials._courses]
+
+    @pytest.mark.parametrize("end", ["trial", "close"])
+    def test_when_it_ends_just_as_a_stream_begins(self, end, monkeypatch):
+        explorer, _ = opened()
+        explorer.ready()
+        made = trials.trial_stream
+
+        def late(*args: Any, **options: Any) -> Any:
+            if end == "close":
+                explorer.close()
+            else:
+                explorer.trial = None
+            return made(*args, **options)
+
+        monkeypatch.setattr(trials, "trial_stream", late)
+        explorer.trial = FEW
+        explorer._trials.wait(PATIENCE)
+        assert explorer._trials.settings is None
+        assert not explorer._trials._courses
+
+
+def test_a_page_that_asks_between_two_news_hears_what_is_known():
+    explorer, _ = opened(trial=FEW)
+    explorer.ready()
+    known = explorer._trials._shown
+    explorer._trials._news = {}
+    assert known
+    assert explorer._trials.told == ((), {})
 
 
 class TestTryingAgain:
@@ -226,7 +315,7 @@ class TestTryingAgain:
     def test_weights_that_could_not_be_randomised(self, monkeypatch):
         made = trials.randomisation_stream
 
-        def fails(*args: Any) -> Any:
+        def fails(*args: Any, **options: Any) -> Any:
             raise MemoryError
 
         monkeypatch.setattr(trials, "randomisation_stream", fails)

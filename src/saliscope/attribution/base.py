@@ -134,10 +134,17 @@ class Method(ABC):
         anew = {name: one for name, one in inside.items() if one is not held[name]}
         return replace(self, **anew) if anew else self  # type: ignore[type-var]
 
-    def refine(self, attribution: Attribution, model: nn.Module | Borrowed, **options: Any) -> Attribution:
+    def refine(
+        self,
+        attribution: Attribution,
+        model: nn.Module | Borrowed,
+        *,
+        chunk_size: ChunkSize = "auto",
+        progress: Any = None,
+        cancel: CancelToken | None = None,
+    ) -> Attribution:
         """Twice the work, reusing what `attribution` holds; same options as `attribute`."""
-        progress, cancel = options.pop("progress", None), options.pop("cancel", None)
-        return drive(self.refine_stream(attribution, model, **options), progress, cancel)
+        return drive(self.refine_stream(attribution, model, chunk_size=chunk_size), progress, cancel)
 
     def refine_stream(
         self, attribution: Attribution, model: nn.Module | Borrowed, *, chunk_size: ChunkSize = "auto"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from saliscope.core.targets import Output
 from saliscope.errors import MethodError, one_of
 from saliscope.faithfulness import (
     CompletenessProtocol,
@@ -152,8 +153,8 @@ MEASURES: dict[str, Measure] = {
             "Infidelity",
             "of an empty map's",
             "low",
-            "Squared error of the map, best scaled, in foretelling what hiding a random square does to the "
-            "score; 1 is what an empty map gets.",
+            "Squared error of the map in foretelling what random changes of the picture do to the score; 1 "
+            "is what an empty map gets.",
             InfidelityProtocol(scaled=True, n_samples=50),
         ),
         Measure(
@@ -242,7 +243,7 @@ def chosen(
     random_orders: int,
     seed: int,
     *,
-    function: bool = False,
+    output: Output | None = "logit",
 ) -> tuple[Measure, ...]:
     """The cards that are measured: those that need what is not there are left out.
 
@@ -254,8 +255,8 @@ def chosen(
         Number of random orders, beside which areas stand, of measures that are named.
     seed : int
         Of every protocol that has one, of measures that are named.
-    function : bool
-        Whether a function is explained: a score of its own, and no probability.
+    output : {"probability", "logit", "log_probability", "margin"}, optional
+        Kind of score that is explained; None where a function is: a score of its own, and no probability.
 
     Raises
     ------
@@ -274,7 +275,7 @@ def chosen(
             raise MethodError("measures", f"{card.key!r} twice", "every measure once", way_out)
         cards[card.key] = card
     able = (one for one in cards.values() if one.needs in known)
-    return tuple(_of_function(one) if function else one for one in able)
+    return tuple(_in_words(one if output else _of_function(one), output) for one in able)
 
 
 def _named(key: Any) -> Measure:
@@ -312,4 +313,25 @@ def _of_function(card: Measure) -> Measure:
         protocol = replace(protocol, curve=replace(protocol.curve, output=None))
     elif isinstance(protocol, RoadProtocol):
         protocol = replace(protocol, output=None)
-    return replace(card, protocol=protocol, unit=card.unit.replace("probability", "score"))
+    return replace(card, protocol=protocol)
+
+
+def _in_words(card: Measure, output: Output | None) -> Measure:
+    """The same measure, whose unit and sentence are those of its own protocol."""
+    protocol, usual = card.protocol, MEASURES[card.key].protocol
+    if isinstance(protocol, RoadProtocol):
+        return replace(card, unit=card.unit.replace("probability", score_words(protocol.output or output)))
+    if isinstance(protocol, PointingProtocol):
+        return replace(card, says=card.says.replace(_hit(usual), _hit(protocol)))
+    return card
+
+
+def score_words(output: Output | None) -> str:
+    """What a kind of score is called; None is that of a function."""
+    return (output or "score").replace("_", " ")
+
+
+def _hit(protocol: PointingProtocol) -> str:
+    """Where a maximum counts as a hit."""
+    near = protocol.tolerance
+    return f"is less than {near:g} pixel{'s' * (near != 1)} from" if near else "is a pixel of"

@@ -93,7 +93,7 @@ def choice(model: nn.Module | Borrowed, inputs: Tensor, target: Any = None) -> C
     )
 
 
-def as_method(given: Any) -> Any:
+def as_method(given: Any, name: str = "methods") -> Any:
     """The method that is meant.
 
     Parameters
@@ -101,6 +101,8 @@ def as_method(given: Any) -> Any:
     given : str, Method, its class, or callable
         A key of the registry, a method, an object of captum or zennit, any object that has ``attribute``, or
         a function of model, inputs and target.
+    name : str
+        What an error calls it.
 
     Raises
     ------
@@ -108,18 +110,19 @@ def as_method(given: Any) -> Any:
         If it is none of these.
     """
     if isinstance(given, str):
-        return find_method(given)()
+        try:
+            return find_method(given)()
+        except MethodError as error:
+            raise MethodError(name, error.got, error.expected, error.way_out) from None
     if isinstance(given, type):
         if issubclass(given, Method):
             return given()
-        raise MethodError(
-            "methods", f"the class {given.__name__}", "an object of it", f"{given.__name__}(...)."
-        )
+        raise MethodError(name, f"the class {given.__name__}", "an object of it", f"{given.__name__}(...).")
     method = adapted(given)
     if isinstance(method, Method) or callable(method) or callable(getattr(method, "attribute", None)):
         return method
     got = f"an object of type {type(given).__name__}"
-    raise MethodError("methods", got, "a method, its key, or a function of model, inputs and target")
+    raise MethodError(name, got, "a method, its key, or a function of model, inputs and target")
 
 
 def _refusal(method: Method, model: Any, inputs: Tensor, target: Any) -> str:

@@ -273,6 +273,13 @@ def ranking(
     return Ranking(better, order, means, pairs, undefined, level)
 
 
+def figure(value: float) -> str:
+    """A number in a table or a sentence: two decimals, or one digit of what is smaller; a true minus sign."""
+    text = f"{value:.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.1g}"
+    text = f"{value:.0f}" if abs(value) >= 1000 else text
+    return text.replace("-", "−")
+
+
 def joined(names: Sequence[str]) -> str:
     """Names in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

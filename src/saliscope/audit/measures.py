@@ -221,8 +221,8 @@ def _bench(
     pictures = query.pictures("to measure maps of")
     checked = {name: _region(name, given, pictures) for name, given in regions.items()}
     known: list[Needs] = ["maps", *(name for name, given in regions.items() if given is not None)]
-    function = query.target.function is not None
-    cards = chosen(measures, known, random_orders, seed, function=function)
+    output = None if query.target.function is not None else query.target.output
+    cards = chosen(measures, known, random_orders, seed, output=output)
     if not cards:
         raise MethodError("measures", "only measures that need masks or marks", "one that does not")
     return Bench(model, query, {one.key: one for one in cards}, checked)
@@ -298,8 +298,12 @@ def _rows(methods: Any, references: Any) -> tuple[Row, ...]:
         raise MethodError("methods", repr(twice[0]), "a name that no reference has")
     if not methods and not references:
         raise MethodError("methods", "no method", "at least one")
-    rows = [Row(str(name), as_method(method)) for name, method in methods.items()]
-    return (*rows, *(Row(str(name), as_method(method), True) for name, method in references.items()))
+    given = (("methods", methods, False), ("references", references, True))
+    return tuple(
+        Row(str(name), as_method(method, f"{kind}[{name!r}]"), reference)
+        for kind, named, reference in given
+        for name, method in named.items()
+    )
 
 
 def _region(name: str, given: Any, pictures: Tensor) -> Bool[Tensor, "n height width"] | None:

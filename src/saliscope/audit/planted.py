@@ -315,7 +315,9 @@ def _same(found: Planted) -> Planted:
 
 def _named(methods: Any) -> dict[str, Explain]:
     if isinstance(methods, Mapping):
-        named: dict[str, Explain] = {str(name): as_method(one) for name, one in methods.items()}
+        named: dict[str, Explain] = {
+            str(name): as_method(one, f"methods[{name!r}]") for name, one in methods.items()
+        }
     elif isinstance(methods, Sequence) and not isinstance(methods, str):
         made = [find_method(key)() for key in methods]
         named = {one.title: one for one in made}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from saliscope.audit.cards import score_words
 from saliscope.audit.measures import Row
 from saliscope.audit.report_words import direction
 from saliscope.render import colormaps
@@ -66,14 +67,15 @@ def script_words(report: "AuditReport", arrays: Arrays) -> dict[str, Any]:
         for card in report.measures.cards
     ]
     curves = [_curve(report, key, rows, arrays) for key in _CURVES]
+    known = [curve for curve in curves if curve is not None]
     return {
         "lut": arrays.add(Blob.from_picture(colormaps.lut()), "colour map", colormaps.DEFAULT),
         "pictures": arrays.add(Blob.from_picture(pictures), "pictures", f"{n} that were audited"),
         "captions": [{"target": each.target, "note": _said(each)} for each in report.cases],
         "methods": methods,
         "measures": measures,
-        "curves": [curve for curve in curves if curve is not None],
-        "score": report.function or "probability of the class",
+        "curves": known,
+        "score": known[0]["score"] if known else "",
         "shrunk": shrink,
     }
 
@@ -111,10 +113,10 @@ def _curve(report: "AuditReport", key: str, rows: Sequence[Row], arrays: Arrays)
     map's.
     """
     found = [row.findings.get(key) for row in rows]
-    known = [one.course for one in found if one is not None and one.course is not None]
+    known = [(one.course, one.protocol) for one in found if one is not None and one.course is not None]
     if not known:
         return None
-    first = known[0]
+    first, protocol = known[0]
     label, nothing = _CURVES[key], torch.full_like(first.scores, math.nan)
 
     def drawn(values: Tensor | None, scores: Tensor) -> Tensor:
@@ -136,6 +138,7 @@ def _curve(report: "AuditReport", key: str, rows: Sequence[Row], arrays: Arrays)
     return {
         "label": label,
         "better": "low" if key == "deletion" else "high",
+        "score": report.function or f"{score_words(protocol.curve.output)} of the class",
         "fractions": [round(at, 6) for at in first.fractions.tolist()],
         "scores": put(own, "by every method"),
         "blurred": put(soft, "by blurred copies"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saliscope.audit.cards import Measure
+from saliscope.audit.intervals import figure
 from saliscope.audit.measures import Row
 from saliscope.audit.report_data import Arrays, script_words
 from saliscope.audit.report_words import TOGETHER, direction, footnote
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _BETTER = {"low": "↓ low is good", "high": "↑ high is good", None: "◦ tells of the model"}
 _WHISKER = (84, 8)
+_UNSEEN = "position:absolute;inline-size:1px;overflow:hidden;clip-path:inset(50%);white-space:pre"
+"""Style of what is heard and not seen."""
 
 
 def report_page(report: "AuditReport", title: str) -> str:
@@ -125,7 +128,8 @@ class _Reasons:
             return ""
         number = self._known.setdefault(said, len(self._known) + 1)
         if not link:  # in a cell that becomes a button, which holds no link
-            return f"<sup>{number}</sup>"
+            # Its words are part of the button's: without them and a space, a figure of 1.41 would be 1.413.
+            return f'<sup><span style="{_UNSEEN}"> reason </span>{number}</sup>'
         return f'<sup><a href="#reason-{number}" aria-label="Reason {number}">{number}</a></sup>'
 
     def html(self) -> str:
@@ -188,13 +192,13 @@ def _cell(
     shared = _shared(report, card) if number.n == total else ()
     link = "" if row.reference or card.key in TOGETHER else f' data-measure="{place}"'
     why = reasons.of([note for note in found.notes if note not in shared], not link)
-    subs = [] if math.isnan(number.low) else [f"{_number(number.low)} to {_number(number.high)}"]
+    subs = [] if math.isnan(number.low) else [f"{figure(number.low)} to {figure(number.high)}"]
     if not math.isnan(number.blurred):
-        subs.append(f"blurred {_number(number.blurred)}")
+        subs.append(f"blurred {figure(number.blurred)}")
     if number.n < total:
         subs.append(f"{number.n} of {total} pictures")
     best = ' class="best" title="in the best group"' if number.best else ""
-    mean = f'<span class="figure">{_number(number.mean)}</span>{why}'
+    mean = f'<span class="figure">{figure(number.mean)}</span>{why}'
     below = "".join(map(_sub, subs))
     return f'<td{link}{best} data-value="{number.mean:.9g}">{mean}{_whisker(number, ends)}{below}</td>'
 
@@ -265,13 +269,6 @@ def _sub(text: str, kind: str = "sub") -> str:
     return f'<span class="{kind}">{_text(text)}</span>' if text else ""
 
 
-def _number(value: float) -> str:
-    """Two decimals, or two digits of what is smaller; a true minus sign."""
-    text = f"{value:.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.1g}"
-    text = f"{value:.0f}" if abs(value) >= 1000 else text
-    return text.replace("-", "−")
-
-
 def _text(text: str) -> str:
     return html.escape(str(text))
 
@@ -319,4 +316,4 @@ def _brief(report: "AuditReport", row: Row, card: Measure) -> str:
         return "failed"
     if not number.n:
         return "not defined" if card.key in row.findings else "not measured"
-    return f"● {_number(number.mean)}" if number.best else _number(number.mean)
+    return f"● {figure(number.mean)}" if number.best else figure(number.mean)

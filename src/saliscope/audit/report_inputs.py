@@ -187,7 +187,7 @@ def methods_of(given: Any, sample: Sample, layer: str | None) -> Choice:
         made = choice(sample.borrowed, sample.inputs, sample.explained.target.rows(torch.arange(1)))
         return replace(made, methods={title: _reading(one, layer) for title, one in made.methods.items()})
     if isinstance(given, Mapping):
-        named = {str(title): as_method(one) for title, one in given.items()}
+        named = {str(title): as_method(one, f"methods[{title!r}]") for title, one in given.items()}
     else:
         named = {}
         several = given if isinstance(given, (list, tuple)) else [given]

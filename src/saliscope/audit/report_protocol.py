@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
+import torch
+
 from saliscope.audit.cards import Measure
 from saliscope.audit.intervals import joined
 from saliscope.audit.measures import Measures
+from saliscope.audit.report_words import TRUTH
 from saliscope.core.baselines import Baseline
 from saliscope.faithfulness import InfidelityProtocol
+from saliscope.records.fingerprint import tensor_hash
 
 _IDLE = {
     "square": ("channels", "noise_level"),
@@ -36,14 +41,18 @@ def protocol_words(measures: Measures, card: Measure) -> str:
 
 
 def mixed(measures: Measures) -> list[str]:
-    """Labels of measures that were not taken in one way for all methods."""
+    """Labels of measures that were not taken in one way for all methods.
+
+    References count where a method is trusted for being better than one of them.
+    """
     methods = {row.name for row in measures.rows if not row.reference}
-    taken = {card.label: _taken(measures, card) for card in measures.cards}
-    return [
-        label
-        for label, known in taken.items()
-        if len({tuple(parts.items()) for name, parts in known.items() if name in methods}) > 1
-    ]
+
+    def ways(card: Measure) -> set[tuple[tuple[str, str], ...]]:
+        every = card.key in TRUTH and card.chance is None
+        taken = _taken(measures, card)
+        return {tuple(parts.items()) for name, parts in taken.items() if every or name in methods}
+
+    return [card.label for card in measures.cards if len(ways(card)) > 1]
 
 
 def _taken(measures: Measures, card: Measure) -> dict[str, dict[str, str]]:
@@ -84,12 +93,23 @@ def _parts(protocol: Any) -> Iterator[tuple[str, str]]:
 
 
 def _speaks(one: Any) -> bool:
-    return is_dataclass(one) and "__str__" in vars(type(one))
+    return is_dataclass(one) and not isinstance(one, Baseline) and "__str__" in vars(type(one))
 
 
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if is_dataclass(value) and not isinstance(value, (type, Baseline)) and not _speaks(value):
+    if isinstance(value, Baseline):
+        return " ".join([str(value), *_contents(value)])
+    if is_dataclass(value) and not isinstance(value, type) and not _speaks(value):
         return "; ".join(f"{label}: {text}" for label, text in _parts(value))
-    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+    return ", ".join(map(_value, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _contents(baseline: Any) -> Iterator[str]:
+    """A few letters for each tensor of a baseline, whose words are the same whatever is in it."""
+    for value in vars(baseline).values():  # one of a user's own need be no dataclass
+        if isinstance(value, (torch.Tensor, np.ndarray)):
+            yield f"#{tensor_hash(torch.as_tensor(value))[:8]}"
+        elif isinstance(value, Baseline):
+            yield from _contents(value)

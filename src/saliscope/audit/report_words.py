@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from saliscope.audit.cards import Better, Measure
-from saliscope.audit.intervals import Ranking, difference, interval, joined
+from saliscope.audit.intervals import Ranking, difference, figure, interval, joined
 from saliscope.audit.measures import Measures, Row
 
 TRUTH = ("deletion", "insertion", "road", "infidelity")
@@ -34,6 +34,9 @@ STOPPED = (
     "that look at no model included."
 )
 """What comes first of one that is not complete: methods are compared with references at its end only."""
+
+_COUNTED = re.compile(r"^([^:]* for )input(s?) (\d+(?:, \d+)*):")
+"""How a caveat begins that tells of which inputs it is; an error has a colon before that."""
 
 NOTHING = "Random map"
 """The reference that says what knowing nothing gets, where that is no constant."""
@@ -250,8 +253,7 @@ def _lead(measures: Measures, rankings: Mapping[str, Ranking], one: Verdict, tru
     """The numbers of a method, and by which tests its mean is before those of all others."""
     known = [card for card in truth if card.label in one.tested]
     ahead = [card for card in known if rankings[card.key].order[0] == one.name and _several(rankings, card)]
-    means = {card.key: f"{measures.values(one.name, card.key).nanmean():.2g}" for card in known}
-    means = {key: mean.replace("-", "−") for key, mean in means.items()}
+    means = {card.key: figure(float(measures.values(one.name, card.key).nanmean())) for card in known}
     if not ahead:
         return f"Numbers of {one.name}: {', '.join(f'{card.label} {means[card.key]}' for card in known)}."
     sure = [rankings[card.key].apart(*rankings[card.key].order[:2]) for card in ahead]
@@ -312,9 +314,9 @@ def _mark(measures: Measures, trusted: Sequence[Verdict], n_pictures: int, other
     if not more:
         return "Trusted maps do not lie on the mark: nothing shows that the model uses it."
     ends = sorted((share, name) for name, share in more.items())
-    shares = " to ".join(f"{share:.2f} ({name})" for share, name in dict.fromkeys((ends[0], ends[-1])))
+    shares = " to ".join(f"{figure(share)} ({name})" for share, name in dict.fromkeys((ends[0], ends[-1])))
     return (
-        f"The model seems to use the mark, which has {area:.2f} of the picture: {len(more)} of "
+        f"The model seems to use the mark, which has {figure(area)} of the picture: {len(more)} of "
         f"{len(trusted)} trusted methods put more of their mass on it, {shares}."
     )
 
@@ -378,13 +380,16 @@ def _missing(measures: Measures, truth: Sequence[Measure]) -> str:
 
 
 def footnote(note: str) -> str:
-    """A caveat of an engine, which counts inputs from 0, as a page has it, which counts pictures from 1."""
+    """A caveat of an engine, which counts inputs from 0, as a page has it, which counts pictures from 1.
+
+    Errors, which stand in the place of a caveat where a measure failed, are left as they are.
+    """
 
     def counted(found: re.Match[str]) -> str:
-        numbers = ", ".join(str(1 + int(one)) for one in found[2].split(", "))
-        return f"picture{found[1]} {numbers}"
+        numbers = ", ".join(str(1 + int(one)) for one in found[3].split(", "))
+        return f"{found[1]}picture{found[2]} {numbers}:"
 
-    return re.sub(r"\binput(s?) (\d+(?:, \d+)*)", counted, note)
+    return _COUNTED.sub(counted, note)
 
 
 def softness(measures: Measures, rankings: Mapping[str, Ranking]) -> str:

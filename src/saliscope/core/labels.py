@@ -1,6 +1,6 @@
 """Classes as people write them down: lists, arrays and tensors of indices or names."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from saliscope.errors import InputError, TargetError
@@ -31,7 +31,7 @@ def class_labels(labels: Any, n: int, of: str) -> tuple[int | str, ...]:
         If one is below zero: in data sets -1 stands for an unknown class, where a target counts from the end.
     """
     given = plain(labels)
-    if isinstance(given, (str, Mapping)) or not isinstance(given, Iterable):
+    if isinstance(given, (str, Mapping, Set)) or not isinstance(given, Iterable):
         short = isinstance(given, (int, str))
         got = repr(given)[:60] if short else f"an object of type {type(labels).__name__}"
         raise InputError("labels", got, f"a list with the class of each of {n} {of}")

@@ -308,7 +308,7 @@ def step_doubling_stream(
         changes: list[Tensor] = []
         for k in range(1, protocol.n_doublings + 1):
             if refinable:
-                answer = method.refine(answer, model, **chunks_of(method, chunk_size))
+                answer = method.refine(answer, model, **chunks_of(method.refine, chunk_size))
                 after = as_values(answer, x)
             else:
                 more: Any = replace(method, **{str(work): 2**k * getattr(method, str(work))})

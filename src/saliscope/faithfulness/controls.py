@@ -243,14 +243,14 @@ def against_random(result: Trial, name: str, protocol: int = 0, level: float = 0
     curve = result.curves[name][protocol]
     drawn = [one[protocol] for one in result.random]
     area, random = curve.auc, torch.stack([one.auc for one in drawn])
-    zero = _without_ratio(random, [curve, *drawn])
-    divisors = torch.where(zero, torch.nan, random)
+    negative, zero = _without_ratio(random, [curve, *drawn])
+    divisors = torch.where(negative | zero, torch.nan, random)
     quantiles = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
     low, high = (area / divisors).quantile(quantiles, dim=0)
     better = random > area if curve.protocol.kind == "deletion" else random < area
     beaten = (better.double() + 0.5 * (random == area)).mean(0)
-    reason = "the score is negative somewhere, or the area of the random orders about zero"
-    note = note_of(zero & curve.defined, reason)
+    why = (negative, "the score is negative somewhere"), (zero, "the area of the random orders is about zero")
+    notes = [note_of(where & curve.defined, reason, "No ratio to the random orders") for where, reason in why]
     return AgainstRandom(
         area=area,
         random=random,
@@ -260,15 +260,16 @@ def against_random(result: Trial, name: str, protocol: int = 0, level: float = 0
         beaten=torch.where(curve.defined, beaten, torch.nan),
         level=level,
         protocol=curve.protocol,
-        notes=(*curve.notes, *filter(None, (note,))),
+        notes=(*curve.notes, *filter(None, notes)),
     )
 
 
-def _without_ratio(random: Float[Tensor, "r n"], curves: list[Curve]) -> Tensor:
-    """Where no ratio says anything: of what may be negative it depends on where zero is."""
+def _without_ratio(random: Float[Tensor, "r n"], curves: list[Curve]) -> tuple[Tensor, Tensor]:
+    """Where a score is negative, so that a ratio depends on where zero is, and where zero would divide."""
     scores = torch.stack([one.scores for one in curves])
     largest, lowest = scores.abs().amax((0, 2)), scores.amin((0, 2))
-    return (lowest < 0) | (random.mean(0) < _NO_AREA * largest)
+    negative = lowest < 0
+    return negative, ~negative & (random.mean(0) < _NO_AREA * largest)
 
 
 def _controls(result: Trial, asked: ControlProtocol) -> Controls:

@@ -443,13 +443,13 @@ class _Orders:
         return self.places(torch.tensor([r]), torch.tensor([0])).cpu().expand(self.n, -1, -1)
 
 
-def note_of(where: Bool[Tensor, " n"], reason: str) -> str:
+def note_of(where: Bool[Tensor, " n"], reason: str, what: str = "Not defined") -> str:
     """Why a number is not defined, and of which inputs; nothing where it is of all."""
     inputs = where.nonzero()[:, 0].tolist()
     if not inputs:
         return ""
     which = f"input{'s' * (len(inputs) > 1)} {', '.join(map(str, inputs))}"
-    return f"Not defined for {which}: {reason}."
+    return f"{what} for {which}: {reason}."
 
 
 def _check(maps: Any, protocols: Any, n_random: Any) -> None:

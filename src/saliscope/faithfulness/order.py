@@ -1,6 +1,6 @@
 """The maps that are tested, and which pixel comes first: the order that a map puts a picture's pixels in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import signature
 from typing import Any, Literal
@@ -198,7 +198,7 @@ def explained(
         )
     run = own if callable(own) else explain
     with lent(as_borrowed(model).module), Randomness(0, inputs.device).going_on():
-        answer = run(model, inputs, target, **chunks_of(explain, chunk_size))
+        answer = run(model, inputs, target, **chunks_of(run, chunk_size))
     return answer, as_values(answer, inputs, "explain")
 
 
@@ -211,11 +211,9 @@ def check_own(explain: Any) -> None:
         raise MethodError("explain", got, "a method, or a function of model, inputs and target", way_out)
 
 
-def chunks_of(explain: Any, chunk_size: ChunkSize) -> dict[str, ChunkSize]:
-    """What a method is told of the size of chunks: functions and others' objects need not take it."""
-    own = getattr(explain, "attribute", None)
-    takes = callable(own) and "chunk_size" in signature(own).parameters
-    return {"chunk_size": chunk_size} if takes else {}
+def chunks_of(run: Callable[..., Any], chunk_size: ChunkSize) -> dict[str, ChunkSize]:
+    """What a method is told of the size of chunks: others than ours need not take it."""
+    return {"chunk_size": chunk_size} if "chunk_size" in signature(run).parameters else {}
 
 
 def is_constant(maps: Float[Tensor, "n height width"], ranking: Ranking = "signed") -> Tensor:

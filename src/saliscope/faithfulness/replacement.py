@@ -142,6 +142,9 @@ def compared_to(maps: Any) -> Baseline:
     while (inner := getattr(method, "method", None)) is not None:
         method = inner
     given = None if getattr(method, "background", None) is not None else getattr(method, "baseline", None)
+    if given is None:  # an object of captum has it among what it is called with
+        given = dict(getattr(method, "options", ())).get("baselines")
+        given = given if isinstance(given, Tensor) else None
     baselines = () if given is None else as_baselines(given)
     if len(baselines) == 1:
         return baselines[0]

@@ -197,11 +197,12 @@ def _counts(known: Mapping[str, Evidence]) -> str:
 
 def _emptied(known: Mapping[str, Evidence]) -> str:
     """A score that rises as the picture goes is about the replacement more than about the map."""
-    rising = {(one.emptied, one.whole) for one in known.values() if one.emptied >= one.whole}
-    said = [
-        f"{_written(emptied, '.3g')}, no less than the whole one ({_written(whole, '.3g')})"
-        for emptied, whole in sorted(rising)
-    ]
+    # As they are written: two runs of the model may differ in their last bits.
+    said = dict.fromkeys(
+        f"{_written(one.emptied, '.3g')}, no less than the whole one ({_written(one.whole, '.3g')})"
+        for one in known.values()
+        if one.emptied >= one.whole
+    )
     return f"Mind that the emptied picture scores {'; or '.join(said)}." if said else ""
 
 

@@ -4,7 +4,7 @@ import reprlib
 import sys
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -13,10 +13,11 @@ from saliscope.attribution.base import Method
 from saliscope.attribution.registry import methods
 from saliscope.attribution.source import source_of
 from saliscope.attribution.walk import PathMethod
-from saliscope.core.baselines import BASELINES, Baseline, Painted
+from saliscope.core.baselines import BASELINES, Baseline, Custom, Painted
 from saliscope.core.knobs import Knob
 from saliscope.core.targets import OUTPUTS
 from saliscope.errors import BaselineError, LayerError, MethodError, SaliscopeError
+from saliscope.faithfulness.replacement import Average
 from saliscope.render import colormaps
 from saliscope.specs.blobs import Blob
 from saliscope.specs.saliency import BaselineInfo, Control, Info, MethodInfo, ModelInfo
@@ -206,7 +207,17 @@ def baseline_spec(baseline: Baseline | tuple[Baseline, ...]) -> dict[str, Any]:
         rest = None if baseline.rest is None else baseline_spec(baseline.rest)
         fill = baseline_spec(baseline.fill)
         return {"kind": "painted", "region": baseline.region.to_json(), "fill": fill, "rest": rest}
-    return {"kind": baseline.kind} | {c.name: getattr(baseline, c.name) for c in controls(type(baseline))}
+    if isinstance(baseline, Average):
+        return baseline_spec(baseline.baselines)
+    known = {control.name: getattr(baseline, control.name) for control in controls(type(baseline))}
+    others = [one for one in fields(baseline) if one.name not in known] if is_dataclass(baseline) else []
+    if any(not _same(getattr(baseline, one.name), one.default) for one in others):
+        return {"kind": Custom.kind}  # a picture of the user's own, a seed that no menu has
+    return {"kind": baseline.kind} | known
+
+
+def _same(value: Any, usual: Any) -> bool:
+    return value is usual or (isinstance(value, (bool, int, float, str)) and value == usual)
 
 
 def work_of(method: Method) -> int | None:

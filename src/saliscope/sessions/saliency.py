@@ -78,6 +78,7 @@ class SaliencySession:
         self.error: Exception | None = None
         self.asked: Request | None = None
         self.answered: Request | None = None
+        self.generation: object = None
         # Held while the listener is told, so that nothing of an old job comes after a newer one's news.
         self._lock = threading.RLock()
         self._numbers = itertools.count(1) if numbers is None else numbers
@@ -312,6 +313,7 @@ class SaliencySession:
             self.first.set()
             if stage == "final":
                 self.attribution, self.answered, self.error = attribution, request, None
+                self.generation = self.subject.generation
             self.listener(result, blobs)
             if stage == "final" and number == self._number:
                 self._tell(State("done", number, 1, 1, f"Done in {result.seconds:.1f} s"))

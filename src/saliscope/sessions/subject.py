@@ -55,6 +55,8 @@ class Subject:
         How they came about.
     labels, layers : tuple of str
         All classes, and the layers that a CAM can read; empty before the model first ran.
+    generation : object
+        Another one each time that `forget` begins anew: what was computed before is of another model.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Subject:
         with self._lock:
             self._version = version_of(self.borrowed.module)
             self.cache = Cache(CACHE_BYTES)
+            self.generation = object()
             self._glances: OrderedDict[Hashable, Glance] = OrderedDict()
             self._gradients: dict[Hashable, Tensor] = {}
 

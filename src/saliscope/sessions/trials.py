@@ -33,14 +33,16 @@ _KEPT = 24
 """Cases that are remembered: going back to a map that was judged costs nothing."""
 
 _LEFT = 4
-"""Streams that are kept where they were left; one of randomised weights holds a copy of the model."""
+"""Streams that are kept where they were left."""
+_RANDOMISED = "randomised weights"
+"""Of these streams one is kept: it holds a copy of the model."""
 
 Part = Callable[[int, SaliencySession, Case], Generator[None, None, None]]
 
 
 @dataclass
 class _Course:
-    """A stream that may be left, and gone on with later: suspended, it holds nothing of the user's model."""
+    """A stream that may be left, and gone on with later: suspended, it holds no lock, no hook and no mode."""
 
     stream: Iterator[Step[Any]]
     seconds: float = 0.0
@@ -68,7 +70,8 @@ class Trials(Desk):
         self.settings: TrialSettings | None = None
         self._cases: list[Case] = []
         self._bands: OrderedDict[Hashable, Trial] = OrderedDict()
-        self._courses: OrderedDict[Hashable, _Course] = OrderedDict()
+        # By what they find out, the generation of the model, and of what.
+        self._courses: OrderedDict[tuple[Any, ...], _Course] = OrderedDict()
         self._shown: dict[int, tuple[specs.Trial, list[Blob]]] = {}
         self._news: dict[int, tuple[object, ...]] = {}
 
@@ -90,8 +93,9 @@ class Trials(Desk):
             for case in self._cases:
                 if changed or again or not any(case.whose() is one for one in shown):
                     case.error = case.not_randomised = None
+            if settings is None or not settings.randomise:
+                self._drop(lambda key: settings is None or key[0] == _RANDOMISED)
             if settings is None:
-                self._courses.clear()
                 self._forget_told()
                 self.cancel()
             elif (changed or self.settled) and self._next() is not None:
@@ -107,15 +111,22 @@ class Trials(Desk):
 
     def close(self) -> None:
         """Stop, and let go of the listener and of all that was found out."""
+        with self._lock:
+            self.settings = None
         super().close()
         self.forget()
 
+    def _drop(self, which: Callable[[tuple[Any, ...]], bool]) -> None:
+        """Let go of streams that nobody goes on with."""
+        self._courses = OrderedDict((key, one) for key, one in self._courses.items() if not which(key))
+
     def _standing(self) -> dict[int, tuple[specs.Trial, list[Blob]]]:
         """What was told last of each panel, without what belongs to other settings."""
-        settings, news = self.settings, dict(self._news)
+        # Without our lock, in the order opposite to that in which they are written.
+        settings, shown, news = self.settings, dict(self._shown), dict(self._news)
         if settings is None:
             return {}
-        return {i: told for i, told in dict(self._shown).items() if news[i][-1] == settings.curves}
+        return {i: told for i, told in shown.items() if i in news and news[i][-1] == settings.curves}
 
     def _forget_told(self) -> None:
         self._shown.clear()
@@ -241,13 +252,13 @@ class Trials(Desk):
         def keep(found: Trial) -> None:
             case.curves = found
 
-        key = ("curves", session.subject.cache, case)
+        key = ("curves", session.generation, case)
         yield from self._follow(number, session, case, key, begin, keep, "deletion and insertion")
 
     def _draw_band(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
         assert session.answered is not None
-        subject, settings = session.subject, case.settings
-        key = (session.model, subject.cache, session.answered.subject, settings)
+        settings = case.settings
+        key = ("random orders", session.generation, session.model, session.answered.subject, settings)
         known = self._bands.get(key)
         if known is not None:
             case.band = known
@@ -284,14 +295,19 @@ class Trials(Desk):
         attribution, subject = case.attribution, session.subject
 
         def begin() -> Iterator[Step[Any]]:
-            inputs = _inputs_of(session)
-            return randomisation_stream(subject.borrowed, inputs, attribution.method, attribution.target)
+            return randomisation_stream(
+                subject.borrowed,
+                _inputs_of(session),
+                attribution.method,
+                attribution.target,
+                chunk_size=subject.chunk_size,
+            )
 
         def keep(found: Any) -> None:
             case.randomisation = found
 
-        key = ("randomised weights", subject.cache, case)
-        yield from self._follow(number, session, case, key, begin, keep, "randomised weights")
+        key = (_RANDOMISED, session.generation, case)
+        yield from self._follow(number, session, case, key, begin, keep, _RANDOMISED)
 
     def _tell_again(self, number: int, session: SaliencySession, case: Case) -> Generator[None, None, None]:
         self._publish(number, session, case)
@@ -302,7 +318,7 @@ class Trials(Desk):
         number: int,
         session: SaliencySession,
         case: Case,
-        key: Hashable,
+        key: tuple[Any, ...],
         begin: Callable[[], Iterator[Step[Any]]],
         keep: Callable[[Any], None],
         what: str,
@@ -311,10 +327,10 @@ class Trials(Desk):
 
         A stream that was left under this key goes on where it was.
         """
-        if session.subject.changed:
+        if session.subject.changed or session.generation is not session.subject.generation:
             got = "a map of a model that has changed since"
             raise ModelError("model", got, "the model of the map", "Compute the map again first.")
-        course = self._course(key, begin)
+        course = self._course(number, key, begin)
         last = published = time.monotonic()
         text = f"{case.attribution.method.title}: {what}"
         for step in course.stream:
@@ -334,14 +350,19 @@ class Trials(Desk):
             if self._gave_way(session, case):
                 return
 
-    def _course(self, key: Hashable, begin: Callable[[], Iterator[Step[Any]]]) -> _Course:
+    def _course(self, number: int, key: tuple[Any, ...], begin: Callable[[], Iterator[Step[Any]]]) -> _Course:
+        # Begun without our lock, which those who stop us need: the model may have to run.
+        course = self._courses.get(key) or _Course(begin())
         with self._lock:
-            if key not in self._courses:
-                self._courses[key] = _Course(begin())
+            if self.settings is None or number != self._number:
+                return course
+            alive = {session.subject.generation for session in self._panels.sessions}
+            self._drop(lambda other: other[1] not in alive or (other[0] == key[0] == _RANDOMISED))
+            self._courses[key] = course
             self._courses.move_to_end(key)
             while len(self._courses) > _LEFT:
                 self._courses.popitem(last=False)
-            return self._courses[key]
+        return course
 
     def _gave_way(self, session: SaliencySession, case: Case) -> bool:
         """Whether another map has taken the place of this one."""

@@ -81,5 +81,6 @@ def _panels(methods: Any, n_models: int) -> list[dict[str, Any]]:
         got += f" of {n_models} models, which are {n_models * len(several)} panels"
         several = [{**one, "model": i} if i else one for one in several for i in range(n_models)]
     if len(several) > MOST_PANELS:
-        raise InputError("methods", got, f"at most {MOST_PANELS} panels", "Make a second FaithfulnessPanel.")
+        name = "model" if n_models > MOST_PANELS else "methods"
+        raise InputError(name, got, f"at most {MOST_PANELS} panels", "Make a second FaithfulnessPanel.")
     return several
