@@ -37,6 +37,12 @@ type Message =
   | ({ event: "blob" } & BlobPart)
   | Answer;
 
+/** The place whose data are missing, and what they were to show there. */
+interface Lack {
+  seat: Seat;
+  of: "map" | "trial";
+}
+
 export class Host {
   // From the kernel; views read these. Lists are by panel, the lead first.
   readonly #info = signal<Info | null>(null);
@@ -65,8 +71,8 @@ export class Host {
   #seats: Seat[] = [];
   /** How many trials have come. */
   #trials = 0;
-  /** The place whose data are missing, if that is the problem. */
-  #lacking: Seat | null = null;
+  /** What is missing, if that is the problem. */
+  #lacking: Lack | null = null;
 
   constructor(
     private readonly port: Port,
@@ -203,9 +209,10 @@ export class Host {
     if (result.job < seat.newestJob) return;
     seat.newestJob = result.job;
     const arrival = ++seat.arrivals;
-    this.#relieve(seat);
+    const lack: Lack = { seat, of: "map" };
+    this.#relieve(lack);
     const newest = () => result.job >= seat.newestJob && arrival === seat.arrivals;
-    if (!(await this.#fetch(needs(result), seat, newest))) return;
+    if (!(await this.#fetch(needs(result), lack, newest))) return;
     if (this.life.aborted || result.job < seat.newestJob || arrival < seat.drawn) return;
     const drawable = assemble(result);
     if (!drawable) return;
@@ -223,10 +230,11 @@ export class Host {
     const seat = this.#seat(trial.panel);
     const arrival = ++this.#trials;
     seat.heard = arrival;
-    this.#relieve(seat);
+    const lack: Lack = { seat, of: "trial" };
+    this.#relieve(lack);
     const names = trialNeeds(trial);
     const newest = () => this.#traits.value.trial !== null && arrival === seat.heard;
-    if (!(await this.#fetch(names, seat, newest))) return;
+    if (!(await this.#fetch(names, lack, newest))) return;
     if (this.life.aborted || !this.#traits.value.trial || arrival < seat.told) return;
     seat.told = arrival;
     seat.tried = { trial, arrays: arraysOf(names), outdated: false };
@@ -235,22 +243,22 @@ export class Host {
   }
 
   /** What was missing is of no matter any more: something newer has come in its place. */
-  #relieve(seat: Seat): void {
-    if (this.#lacking === seat) this.#say(null);
+  #relieve({ seat, of }: Lack): void {
+    if (this.#lacking?.seat === seat && this.#lacking.of === of) this.#say(null);
   }
 
   /**
    * `true` when every hash is on the page, after asking the kernel once for what is not. That it has none of it is
    * no problem where something newer has come in the meantime: then it need not have.
    */
-  async #fetch(wanted: string[], seat: Seat | null = null, newest = () => true): Promise<boolean> {
+  async #fetch(wanted: string[], lack: Lack | null = null, newest = () => true): Promise<boolean> {
     const answer = await fetchBlobs(this.#requests, wanted);
     if (!answer) return true;
     const whole = wanted.every((hash) => blob(hash));
     if (!newest()) return whole;
-    if (answer.status === "error") this.#report(answer, seat);
+    if (answer.status === "error") this.#report(answer, lack);
     else if (!whole && answer.status === "ok")
-      this.#say("The kernel no longer has the data of this picture.", seat);
+      this.#say("The kernel no longer has the data of this picture.", lack);
     return whole;
   }
 
@@ -272,11 +280,11 @@ export class Host {
     this.#claim.pinned = new Set([...shown, ...Object.values(this.#info.value?.luts ?? {})]);
   }
 
-  #report(answer: Answer, lacking: Seat | null = null): void {
+  #report(answer: Answer, lacking: Lack | null = null): void {
     if (answer.status === "error") this.#say(answer.error?.message ?? "The kernel gave no reason.", lacking);
   }
 
-  #say(problem: string | null, lacking: Seat | null = null): void {
+  #say(problem: string | null, lacking: Lack | null = null): void {
     this.#problem.value = problem;
     this.#lacking = lacking;
   }

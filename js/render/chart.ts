@@ -1,5 +1,38 @@
-/** Small arithmetic of a line chart: axis ticks, scales, SVG path strings. */
+/** Small arithmetic of a line chart: what its axes span, ticks, scales, SVG path strings. */
 import { number, onGrid } from "../lib/format.js";
+
+/** Probabilities that stay below this lie on an axis that ends at one. */
+const FAINT = 0.1;
+/** Share of a score below which single precision tells nothing. */
+const ROUNDING = 1e-6;
+/** Room beyond the scores, as a share of what they take. */
+const PAD = 0.04;
+
+/** Whether probabilities are small throughout, as they are of one class among a thousand. */
+export function isFaint(probabilities: readonly number[]): boolean {
+  const high = Math.max(...probabilities);
+  return high > 0 && high < FAINT;
+}
+
+/** From 0 to 1 for probabilities, unless all are too small to be seen there; what there is of anything else. */
+export function domainOf(scores: readonly number[], probability: boolean): [number, number] {
+  if (!scores.length) return [0, 1];
+  const [low, high] = [Math.min(...scores), Math.max(...scores)];
+  if (probability) return isFaint(scores) ? [0, (1 + PAD) * high] : [0, 1];
+  const size = Math.max(-low, high);
+  // What differs by rounding alone is level.
+  const pad = high - low <= ROUNDING * size ? Math.max(0.5, size / 2) : PAD * (high - low);
+  return [low - pad, high + pad];
+}
+
+/** Between the labels of the upright axis and that axis, in CSS pixels, and the width of a digit. */
+export const TICK = 12;
+const DIGIT = 6.4;
+
+/** Left of the upright axis: what its labels take, and no less than `least`. */
+export function marginOf(labels: readonly string[], least: number): number {
+  return Math.max(least, TICK + DIGIT * Math.max(...labels.map(({ length }) => length)));
+}
 
 /** Labels of ticks, all with the decimals that their distance needs. */
 export function tickLabels(values: number[]): string[] {

@@ -42,9 +42,16 @@ const words: ReportWords = {
     { label: "On the mark", better: null, values: SCORES },
   ],
   curves: [
-    { label: "Deletion", better: "low", fractions: [0, 1], scores: "scores", blurred: null, band: null },
+    {
+      label: "Deletion",
+      better: "low",
+      score: "probability of the class",
+      fractions: [0, 1],
+      scores: "scores",
+      blurred: null,
+      band: null,
+    },
   ],
-  score: "probability of the class",
 };
 
 const data = new ReportData(words, (name) => arrays[name]);
@@ -193,4 +200,43 @@ test("on a common scale a pixel is its share of its own map, and all end at one 
 test("no two of sixteen pens are alike", () => {
   const pens = Array.from({ length: 16 }, (_, i) => Object.values(pen(i, false)).join());
   expect(new Set(pens).size).toBe(16);
+});
+
+/** A page whose curves have these scores, and its first chart. */
+async function charted(scores: readonly number[], score: string): Promise<SVGElement> {
+  const data = Float32Array.from({ length: 18 }, (_, i) => scores[i % scores.length]);
+  const shownData = new ReportData({ ...words, curves: [{ ...words.curves[0], score }] }, (name) =>
+    name === "scores" ? { shape: [9, 2], scale: 1, data } : arrays[name],
+  );
+  const { box } = page(shownData);
+  await frame();
+  return box.querySelector(".curve svg") as SVGElement;
+}
+
+test("the labels of a chart have the room that they take", async () => {
+  const chart = await charted([-150000, 150000], "price");
+  const labels = [...chart.querySelectorAll(".axes text[text-anchor=end]")];
+  const long = labels.find(({ textContent }) => textContent?.includes("00000")) as Element;
+  expect(Number(long.getAttribute("x"))).toBeGreaterThan(6 * (long.textContent as string).length);
+});
+
+test("each chart says the score of its own protocol", async () => {
+  const [first] = words.curves;
+  const curves = [first, { ...first, label: "Insertion", score: "logit of the class" }];
+  const { box } = page(new ReportData({ ...words, curves }, (name) => arrays[name]));
+  await frame();
+  const said = [...box.querySelectorAll(".curve figcaption")].map(({ textContent }) => textContent);
+  expect(said[0]).toContain("probability of the class");
+  expect(said[1]).toContain("logit of the class");
+});
+
+test("a score that hardly moves is no level line, and a probability is seen as a share of one", async () => {
+  const heights = (chart: SVGElement) =>
+    [...(chart.querySelector("path.line")?.getAttribute("d") ?? "").matchAll(/[ML]\S+ ([\d.]+)/g)].map(
+      ([, y]) => Number(y),
+    );
+  const [high, low] = heights(await charted([1, 0.99], "price"));
+  expect(low - high).toBeGreaterThan(100);
+  const [top, under] = heights(await charted([1, 0.99], "probability of the class"));
+  expect(under - top).toBeLessThan(5);
 });

@@ -367,6 +367,17 @@ describe("the host", () => {
     expect(host.problem.value).toBeNull();
   });
 
+  test("does not take a trial for the map that is gone", async () => {
+    port.result({ map: "lost" });
+    port.answer("blobs", { status: "error", error: { type: "SaliscopeError", message: "gone" } });
+    await settle();
+    deliver();
+    await settle();
+    expect(host.problem.value).toBe("gone");
+    port.result();
+    expect(host.problem.value).toBeNull();
+  });
+
   test("takes the work's state under the event's own name", () => {
     port.deliver({
       event: "trialstate",

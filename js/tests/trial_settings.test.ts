@@ -22,3 +22,16 @@ test("the score that is watched is one of the kernel's, and the rest stays", asy
   await frame();
   expect(menu.value).toBe("logit");
 });
+
+test("no score is offered where every target is a function, which is its own", async () => {
+  const target = { callable: "price" };
+  const { kernel, get } = await open({ traits: { trial: USUAL, method: "saliency", target } });
+  await until(() => expect(get("replacement")).not.toBeNull());
+  expect(get("trial-output")).toBeNull();
+  kernel.set("compare", [{ difference: [0, 0] }]);
+  await frame();
+  expect(get("trial-output")).toBeNull();
+  kernel.set("compare", [{ target: 1 }]);
+  await frame();
+  expect(get("trial-output")).not.toBeNull();
+});

@@ -50,6 +50,15 @@ const TRIAL: Trial = {
   error: null,
   randomisation: null,
 };
+/** Of a panel that could not be judged. */
+const FAILED: Partial<Trial> = {
+  stage: "error",
+  points: 0,
+  at: [],
+  fractions: [],
+  curves: [],
+  error: { type: "ValueError", message: "no" },
+};
 /** As JSON says what is not a number. */
 const NOTHING = null as unknown as number;
 
@@ -174,6 +183,12 @@ describe("the page", () => {
     press(page.plot(), "ArrowRight");
     await frame();
     expect(page.plot().querySelector(".point")?.textContent?.trim()).toBe("4.0e\u22124");
+    // One without scores yet has no say in it.
+    page.kernel.set("compare", [{ method: "grad_cam" }]);
+    const begun = both({ scores: [], top: [], auc: null, blurred: null, random: null });
+    await page.tell({ panel: 1, stage: "partial", at: [], fractions: [], curves: begun });
+    expect(page.plot().querySelector(".own")?.getAttribute("d")).toBe(path);
+    page.kernel.set("compare", []);
     // Beside one that is not small, the axis is the usual one.
     await page.tell({ curves: both({ ...small, scores: [0.3, 0.0004, 0] }) });
     expect(page.plot().querySelector(".axes")?.textContent).toContain("1.0");
@@ -195,6 +210,25 @@ describe("the page", () => {
     await frame();
     expect(page.plot().querySelector(".scored")?.textContent).toBe("price of fox");
     expect(page.plot().querySelector(".axes")?.textContent).toContain("\u221282");
+  });
+
+  test("keeps curves of the previous setting beside a panel that could not be judged", async () => {
+    const page = await asked([{ method: "grad_cam" }]);
+    await page.tell({ panel: 1 });
+    page.kernel.set("trial", { ...USUAL, steps: 64 });
+    await page.tell({ ...FAILED, output: "score" });
+    expect(page.plot().querySelectorAll(".line[data-stale]")).toHaveLength(1);
+  });
+
+  test.each<[string, Partial<Trial>]>([
+    ["Not computed yet", { stage: "partial", at: [], fractions: [], curves: [] }],
+    ["Not defined", { curves: both({ auc: null }) }],
+    ["Could not be judged", FAILED],
+  ])("says that a curve is missing: %s", async (said, more) => {
+    const page = await asked();
+    expect(page.plot().getAttribute("aria-valuetext")).toBe("Not computed yet");
+    await page.tell(more);
+    expect(page.plot().getAttribute("aria-valuetext")).toBe(said);
   });
 
   test("draws a curve that is level, whatever its height", async () => {
@@ -234,9 +268,9 @@ describe("the page", () => {
     const plot = page.plot();
     let held = false;
     Object.assign(plot, { hasPointerCapture: () => held, setPointerCapture: () => (held = true) });
-    const pointer = async (kind: string, pointerType = "mouse") => {
-      // The middle of a plot that is 900 wide, between its two margins.
-      plot.dispatchEvent(Object.assign(new MouseEvent(kind, { clientX: 466 }), { pointerType }));
+    // The middle of a plot that is 900 wide, between its two margins.
+    const pointer = async (kind: string, pointerType = "mouse", clientX = 466) => {
+      plot.dispatchEvent(Object.assign(new MouseEvent(kind, { clientX }), { pointerType }));
       await frame();
       return plot.querySelector(".point");
     };
@@ -250,6 +284,11 @@ describe("the page", () => {
     expect(plot.querySelector(".handle circle")?.getAttribute("cx")).toBe("466");
     expect(page.get("show-maps")).not.toBeNull();
     expect(page.kernel.sent).toEqual([]);
+    // Let go elsewhere, and left: the scores are those of where the pointer is by then.
+    await pointer("pointermove", "mouse", 886);
+    held = false;
+    await pointer("dblclick");
+    expect(plot.querySelector(".point")?.textContent?.trim()).toBe("0.00");
   });
 
   test("offers no handle where there is nothing to hold", async () => {

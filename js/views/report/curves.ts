@@ -3,12 +3,13 @@ import { html, nothing, svg, type TemplateResult } from "lit-html";
 import { number, percent } from "../../lib/format.js";
 import { type ReadonlySignal, signal, watchWidth } from "../../lib/lifetime.js";
 import { nearest } from "../../lib/select.js";
-import { line, linear, tickLabels, ticks } from "../../render/chart.js";
+import { domainOf, line, linear, marginOf, TICK, tickLabels, ticks } from "../../render/chart.js";
 import { make, mount } from "../../ui/mount.js";
 import type { CurveWords } from "./data.js";
 import { pen, type Store } from "./store.js";
 
 const HEIGHT = 200;
+/** Beside the chart; on the left no less than this. */
 const ROOM = { left: 40, right: 8, top: 8, bottom: 32 };
 
 export function mountCurves(
@@ -28,11 +29,10 @@ export function mountCurves(
 }
 
 function chart(curve: CurveWords, store: Store, width: number, dark: boolean): TemplateResult {
-  const { score } = store.data.words;
   const good =
     curve.better === "low" ? "the sooner a line falls, the better" : "the sooner it rises, the better";
   return html`<figcaption>
-      <strong>${curve.label}</strong> of picture ${store.picture.value + 1}: ${score} as pixels
+      <strong>${curve.label}</strong> of picture ${store.picture.value + 1}: ${curve.score} as pixels
       ${curve.better === "low" ? "go" : "come"} in the order of each map; ${good}.
       ${curve.band ? "Grey: the middle 95 % of random orders." : nothing}
       ${curve.blurred && store.chosen.value ? "Dotted: the blurred copy of the chosen map." : nothing}
@@ -49,15 +49,15 @@ function drawing(curve: CurveWords, store: Store, width: number, dark: boolean):
   const blurred = chosen === null ? null : data.curve(curve, chosen, index, "blurred");
   const all = [...lines, blurred, ...(band ?? [])].flatMap((values) => (values ? [...values] : []));
   if (!all.length) return html`<p>Not measured for this picture.</p>`;
-  const low = Math.min(0, ...all);
-  const high = Math.max(...all);
-  const x = linear([0, 1], [ROOM.left, width - ROOM.right]);
-  const y = linear([low, high > low ? high : low + 1], [HEIGHT - ROOM.bottom, ROOM.top]);
+  const domain = domainOf(all, curve.score.startsWith("probability of "));
+  const marks = ticks(...domain, 4);
+  const x = linear([0, 1], [marginOf(tickLabels(marks), ROOM.left), width - ROOM.right]);
+  const y = linear(domain, [HEIGHT - ROOM.bottom, ROOM.top]);
   const xs = curve.fractions.map(x);
   const path = (values: ArrayLike<number>) => line(xs, Array.from(values, y));
   const order = [...lines.keys()].sort((a, b) => Number(a === chosen) - Number(b === chosen));
   return html`<svg width=${width} height=${HEIGHT} role="img" aria-label=${spoken(curve, store, lines)}>
-    ${axes(width, x, y, low, high)}
+    ${axes(x, y, marks)}
     ${
       band
         ? svg`<path class="band" d=${`${path(band[0])}L${path(band[1]).slice(1).split("L").reverse().join("L")}Z`}></path>`
@@ -78,20 +78,13 @@ function drawing(curve: CurveWords, store: Store, width: number, dark: boolean):
   </svg>`;
 }
 
-function axes(
-  width: number,
-  x: (at: number) => number,
-  y: (at: number) => number,
-  low: number,
-  high: number,
-): TemplateResult {
-  const marks = ticks(low, high, 4);
+function axes(x: (at: number) => number, y: (at: number) => number, marks: number[]): TemplateResult {
   const labels = tickLabels(marks);
   const base = HEIGHT - ROOM.bottom;
   return svg`<g class="axes">
     ${marks.map(
-      (mark, i) => svg`<line x1=${ROOM.left} x2=${width - ROOM.right} y1=${y(mark)} y2=${y(mark)}></line>
-      <text x=${ROOM.left - 6} y=${y(mark) + 4} text-anchor="end">${labels[i]}</text>`,
+      (mark, i) => svg`<line x1=${x(0)} x2=${x(1)} y1=${y(mark)} y2=${y(mark)}></line>
+      <text x=${x(0) - TICK} y=${y(mark) + 4} text-anchor="end">${labels[i]}</text>`,
     )}
     ${[0, 0.25, 0.5, 0.75, 1].map(
       (at) =>

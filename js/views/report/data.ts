@@ -34,6 +34,8 @@ export interface MeasureWords {
 export interface CurveWords {
   label: string;
   better: "low" | "high";
+  /** What it shows. */
+  score: string;
   fractions: number[];
   scores: string;
   /** Of blurred copies of the maps. */
@@ -50,8 +52,6 @@ export interface ReportWords {
   methods: MethodWords[];
   measures: MeasureWords[];
   curves: CurveWords[];
-  /** What the curves show. */
-  score: string;
 }
 
 /** A cell of the table. */

@@ -2,20 +2,11 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { atEnd, computed, react } from "../../../lib/lifetime.js";
 import { MOST_PANELS, type Trial } from "../../../lib/wire.js";
+import { domainOf } from "../../../render/chart.js";
 import { make, mount } from "../../../ui/mount.js";
 import { button, hint } from "../../../ui/parts.js";
 import type { Fed, Store } from "../store.js";
-import {
-  blurredOf,
-  type Case,
-  casesOf,
-  colourOf,
-  curveOf,
-  isFaint,
-  leading,
-  nameOf,
-  scoresOf,
-} from "./cases.js";
+import { blurredOf, type Case, casesOf, colourOf, curveOf, leading, nameOf, scoresOf } from "./cases.js";
 import { fedAt } from "./fed.js";
 import { KINDS, Plot } from "./plot.js";
 import { Settings, work } from "./settings.js";
@@ -45,7 +36,10 @@ export function mountBench(element: HTMLElement, head: HTMLElement, store: Store
       store,
       kind,
       () => cases.value,
-      (output) => domainOf(cases.value, output),
+      (output) => {
+        const trials = cases.value.map(({ trial }) => trial).filter((trial) => trial.output === output);
+        return domainOf(trials.flatMap(scoresOf), output === "probability");
+      },
       life,
     );
   const settings = new Settings(store);
@@ -79,25 +73,6 @@ function show(store: Store, cases: () => readonly Case[], life: AbortSignal): vo
     if (share !== null) for (const one of cases()) fed[one.panel] = fedAt(one, curve.value, share);
     store.fed.value = share === null ? [] : fed;
   });
-}
-
-/** Share of a score below which single precision tells nothing. */
-const ROUNDING = 1e-6;
-
-/** Room beyond the scores, as a share of what they take. */
-const PAD = 0.04;
-
-/** From 0 to 1 for probabilities, unless all are too small to be seen there; what there is of anything else. */
-function domainOf(cases: readonly Case[], output: string): [number, number] {
-  const trials = cases.map(({ trial }) => trial).filter((trial) => trial.output === output);
-  const values = trials.flatMap(scoresOf);
-  if (!values.length) return [0, 1];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  if (output === "probability") return trials.every(isFaint) ? [0, (1 + PAD) * high] : [0, 1];
-  const size = Math.max(-low, high);
-  // What differs by rounding alone is level.
-  const pad = high - low <= ROUNDING * size ? Math.max(0.5, size / 2) : PAD * (high - low);
-  return [low - pad, high + pad];
 }
 
 /** Colours by panel, for either ground; the number over a picture has the colour of its line. */

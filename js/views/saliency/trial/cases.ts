@@ -1,6 +1,7 @@
 /** The maps on trial, in the order of their panels, and how each is told apart. */
 import { explainedClass, named, number, shorten, spaced } from "../../../lib/format.js";
 import type { BlurredCurve, CurveKind, Drawable, Trial, TrialCurve, Tried } from "../../../lib/wire.js";
+import { isFaint as faint } from "../../../render/chart.js";
 import { categorical, luminance } from "../../../render/points/palette.js";
 import { differences, isQuestion } from "../specs.js";
 import type { Slot, Store } from "../store.js";
@@ -49,8 +50,8 @@ export function leading(cases: readonly Case[], store: Store, kind: CurveKind): 
 }
 
 /** What a score is, as an axis says it. */
-export function scoreOf({ output, target, target_label }: Trial, most = 40): string {
-  return `${spaced(output)} of ${explainedClass({ target, target_label }, most)}`;
+export function scoreOf(trial: Trial): string {
+  return `${spaced(trial.output)} of ${explainedClass(trial, 40)}`;
 }
 
 /** All that is drawn of a trial. */
@@ -63,13 +64,9 @@ export function scoresOf({ curves }: Trial): number[] {
   return drawn.filter(Number.isFinite);
 }
 
-/** Probabilities that stay below this lie on an axis that ends at one. */
-const FAINT = 0.1;
-
-/** Whether a trial is of probabilities that are small throughout, as they are of one class among a thousand. */
+/** Whether a trial is of probabilities that are small throughout. */
 export function isFaint(trial: Trial): boolean {
-  const high = trial.output === "probability" ? Math.max(...scoresOf(trial)) : 0;
-  return high > 0 && high < FAINT;
+  return trial.output === "probability" && faint(scoresOf(trial));
 }
 
 /** A score on its way: two decimals of a probability; significant digits of small ones, and of anything else. */

@@ -5,8 +5,9 @@ import { ARROWS, isShortcut } from "../../../lib/keys.js";
 import { computed, listen, signal, watchWidth } from "../../../lib/lifetime.js";
 import { nearest } from "../../../lib/select.js";
 import type { CurveKind, TrialCurve } from "../../../lib/wire.js";
-import { line, linear, tickLabels, ticks } from "../../../render/chart.js";
+import { line, linear, marginOf, TICK, tickLabels, ticks } from "../../../render/chart.js";
 import { make, mount } from "../../../ui/mount.js";
+import { isQuestion } from "../specs.js";
 import type { Store } from "../store.js";
 import { blurredOf, type Case, curveOf, DONE, leading, scored, scoreOf, shapeOf } from "./cases.js";
 import { winner } from "./fed.js";
@@ -14,9 +15,6 @@ import { winner } from "./fed.js";
 /** Of the width, within bounds in CSS pixels. */
 const HEIGHT = { share: 0.46, least: 200, most: 290 };
 const LEFT = 46;
-/** Between the numbers of the axis and the axis, and the width of a digit. */
-const TICK = 12;
-const DIGIT = 6.4;
 const RIGHT = 14;
 const TOP = 24;
 const BOTTOM = 42;
@@ -122,14 +120,14 @@ export class Plot {
     const all = this.cases();
     const lead = leading(all, this.store, this.kind);
     // Of the leading one's kind of score: a probability and a price share no axis.
-    const output = (lead ?? all[0])?.trial.output ?? "";
+    const output = (lead ?? all.find((one) => curveOf(one, this.kind)))?.trial.output ?? "";
     const cases = all.flatMap((one) => {
       const curve = one.trial.output === output ? curveOf(one, this.kind) : undefined;
       return curve ? [{ one, curve }] : [];
     });
     const [low, high] = this.domain(output);
     const marks = ticks(low, high, 4);
-    const left = Math.max(LEFT, TICK + DIGIT * Math.max(...tickLabels(marks).map(({ length }) => length)));
+    const left = marginOf(tickLabels(marks), LEFT);
     const base = Math.round(clamp(HEIGHT.share * width, HEIGHT.least, HEIGHT.most)) - BOTTOM;
     return {
       // The active one lies over the others.
@@ -246,7 +244,7 @@ export class Plot {
       plot.setAttribute("aria-valuenow", "0");
       const shown =
         this.store.traits.taken.value === null ? "The maps are shown" : "The other curve is walked";
-      plot.setAttribute("aria-valuetext", curve ? shown : "Not computed yet");
+      plot.setAttribute("aria-valuetext", curve ? shown : this.#missing());
       return;
     }
     const at = nearest(lead.trial.fractions, share);
@@ -258,6 +256,16 @@ export class Plot {
     ];
     plot.setAttribute("aria-valuenow", String(Math.round(100 * lead.trial.fractions[at])));
     plot.setAttribute("aria-valuetext", words.filter(Boolean).join(", "));
+  }
+
+  /** Why there is no curve to walk: of the active panel, or of whoever is judged where that one is not. */
+  #missing(): string {
+    const { active, spec } = this.store;
+    const cases = this.cases();
+    const own = cases.find(({ panel }) => panel === active.value);
+    const one = own ?? (isQuestion(spec.value) ? undefined : cases[0]);
+    if (!one || one.stale || one.trial.stage === "partial") return "Not computed yet";
+    return one.trial.stage === "error" ? "Could not be judged" : "Not defined";
   }
 
   /** Shows a point of the leading map's curve, in the page only. */
@@ -283,8 +291,9 @@ export class Plot {
     if (!drawn || !fractions) return;
     const x = event.clientX - plot.getBoundingClientRect().left;
     const place = nearest(fractions, (x - drawn.left) / (drawn.right - drawn.left));
+    // Also while it holds: when it lets go, the scores are told where it is by then.
+    if (event.pointerType === "mouse") this.#pointed.value = fractions[place];
     if (plot.hasPointerCapture(event.pointerId)) this.#show(place, fractions);
-    else if (event.pointerType === "mouse") this.#pointed.value = fractions[place];
   }
 
   #drop(event: PointerEvent, plot: HTMLElement): void {

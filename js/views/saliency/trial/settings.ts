@@ -6,6 +6,7 @@ import { segmented, select } from "../../../ui/choice.js";
 import { button, group, progress, toggle } from "../../../ui/parts.js";
 import { errorBox, uncounted } from "../../../ui/status.js";
 import { generated } from "../generated.js";
+import { isQuestion } from "../specs.js";
 import type { Store } from "../store.js";
 
 const STEPS = [16, 32, 64, 224];
@@ -74,8 +75,13 @@ export class Settings {
     });
   }
 
-  #output(info: Info): TemplateResult {
+  /** A target that is a function is its own score: where all are, there is nothing to choose. */
+  #output(info: Info): TemplateResult | typeof nothing {
     const { output } = this.#now;
+    const { store } = this;
+    const asked = store.slots.value.filter(({ spec }) => isQuestion(spec.value));
+    const targets = asked.map(({ index }) => store.askedBy(index).target);
+    if (targets.every((target) => target !== null && typeof target === "object")) return nothing;
     return select<Output>({
       label: "Score that is watched",
       testid: "trial-output",
