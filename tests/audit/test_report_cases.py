@@ -167,7 +167,7 @@ def test_nothing_is_said_of_a_class_where_a_function_is_explained(function, tmp_
     assert {card.unit for card in function.measures.cards if card.key == "road"} == {"score"}
     assert json.loads(function.to_json())["pictures"][0]["predicted"] is None
     words = page_data.script_words(function, page_data.Arrays())
-    assert words["score"] == "<i>brightness</i>"
+    assert words["curves"][0]["score"] == "<i>brightness</i>"
     assert words["captions"][0]["note"] == f"Its value there is {function.cases[0].score:.4g}."
     text = function.to_html(tmp_path / "r.html").read_text()
     assert "<i>brightness" not in text

@@ -110,7 +110,7 @@ def test_words_and_units_are_those_of_the_protocol_beside_them(tmp_path):
     assert "is less than 9 pixels from the object" in near.says
     assert "is less than 1 pixel from the object" in exact.says
     words = script_words(found, Arrays())
-    assert words["score"] == words["curves"][0]["score"] == "logit of the class"
+    assert words["curves"][0]["score"] == "logit of the class"
 
 
 def test_text_has_the_answer_and_every_mean(done, poor):

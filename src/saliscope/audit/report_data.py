@@ -67,15 +67,13 @@ def script_words(report: "AuditReport", arrays: Arrays) -> dict[str, Any]:
         for card in report.measures.cards
     ]
     curves = [_curve(report, key, rows, arrays) for key in _CURVES]
-    known = [curve for curve in curves if curve is not None]
     return {
         "lut": arrays.add(Blob.from_picture(colormaps.lut()), "colour map", colormaps.DEFAULT),
         "pictures": arrays.add(Blob.from_picture(pictures), "pictures", f"{n} that were audited"),
         "captions": [{"target": each.target, "note": _said(each)} for each in report.cases],
         "methods": methods,
         "measures": measures,
-        "curves": known,
-        "score": known[0]["score"] if known else "",
+        "curves": [curve for curve in curves if curve is not None],
         "shrunk": shrink,
     }
 
